@@ -1,0 +1,79 @@
+"""The command line: one subcommand per stage, imported only when it is called."""
+
+import logging
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from cyclopts import App, CycloptsError, Parameter, Token
+
+from ldae import __version__
+from ldae.config import Section
+from ldae.errors import UserError
+from ldae.runtime import configure_logging
+from ldae.settings import load_settings
+
+WORKFLOW = {
+    "make-cohort": "Write a synthetic ADNI-like download: DICOM series and study tables.",
+    "ingest": "Turn an ADNI download into BIDS and a table of scans.",
+    "preprocess-scans": "Bias-correct, brain-extract and register one bucket of scans.",
+    "gather-scans": "Join the preprocessed scans into the one table models read, with the split.",
+    "train-autoencoder": "Train the autoencoder that compresses volumes to latents.",
+    "encode-latents": "Store every scan's latent posterior and the latent scale.",
+    "train-ldm": "Train the latent diffusion model.",
+    "train-ldae": "Train semantic encoder and gradient estimator over the frozen diffusion model.",
+    "embed-scans": "Store every scan's semantic code.",
+    "evaluate-reconstruction": "Score reconstructions by start and number of steps.",
+    "evaluate-probes": "Fit linear probes on semantic codes and score them on test subjects.",
+    "evaluate-representation": "Measure whether the semantic code is alive.",
+    "draw-interpolation": "Draw sessions interpolated between two real ones.",
+    "draw-manipulation": "Draw scans moved along a probe's direction.",
+    "draw-variation": "Draw variations of scans at a fixed semantic code.",
+    "compare-paper": "Put this run's numbers beside the paper's.",
+    "write-report": "Write the self-contained results page.",
+    "show-headline": "Print the headline table and where the results page is.",
+}
+SINGLE_SCAN = {
+    "preprocess": "Preprocess one T1-weighted image.",
+    "encode": "Encode one scan into its semantic code and latent.",
+    "reconstruct": "Reconstruct one scan through the latent diffusion autoencoder.",
+}
+UPKEEP = {
+    "schema": "Write the JSON schema of the configuration.",
+}
+
+app = App(
+    name="ldae",
+    version=__version__,
+    help="Latent diffusion autoencoders for brain MRI.",
+    default_parameter=Parameter(consume_multiple=True, negative=()),
+)
+for group, commands in {
+    "Single scans": SINGLE_SCAN,
+    "Stages of the workflow": WORKFLOW,
+    "Upkeep": UPKEEP,
+}.items():
+    for command, summary in commands.items():
+        name = command.replace("-", "_")
+        app.command(f"ldae.stages.{name}:{name}", name=command, help=summary, group=group)
+
+
+def _settings(model: type[Section], tokens: Sequence[Token]) -> Section:
+    return load_settings(model, tokens[0].value)
+
+
+# Any argument typed as settings is read from a rule's JSON or a YAML file.
+Parameter(converter=_settings, accepts_keys=False, n_tokens=1)(Section)
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run one subcommand; a mistake of the user ends in one line and exit status 1."""
+    configure_logging()
+    words = sys.argv[1:] if arguments is None else arguments
+    if words and words[0] in WORKFLOW:
+        logging.info("$ ldae %s", shlex.join(words))
+    try:
+        return app(words, exit_on_error=False, print_error=False)
+    except (UserError, CycloptsError) as error:
+        sys.exit(f"ldae {words[0] if words else ''}: {' '.join(str(error).split())}")

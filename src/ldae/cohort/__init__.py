@@ -1,0 +1,1 @@
+"""The embedded synthetic cohort: ageing, ailing heads, scanned and archived as in ADNI."""

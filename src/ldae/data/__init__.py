@@ -1,0 +1,1 @@
+"""What models read: preprocessed volumes, their latents, and the split."""

@@ -1,0 +1,26 @@
+"""Paths between two codes: straight for semantic codes, along the sphere for noise."""
+
+import torch
+from torch import Tensor
+
+
+def lerp(a: Tensor, b: Tensor, fraction: float) -> Tensor:
+    """(1 - fraction) a + fraction b."""
+    return (1 - fraction) * a + fraction * b
+
+
+def slerp(a: Tensor, b: Tensor, fraction: float) -> Tensor:
+    """Spherical interpolation of `a` and `b` (B, ...), each sample by its own angle (Shoemake).
+
+    Samples (nearly) parallel or opposite define no arc and are interpolated in a straight line.
+    """
+    flat_a, flat_b = a.flatten(1).double(), b.flatten(1).double()
+    cosine = (flat_a * flat_b).sum(1) / (flat_a.norm(dim=1) * flat_b.norm(dim=1))
+    theta = cosine.clamp(-1, 1).acos()
+    sine = theta.sin()
+    defined = sine > 1e-6
+    arc = torch.where(defined, sine, 1.0)
+    weight_a = torch.where(defined, ((1 - fraction) * theta).sin() / arc, 1 - fraction)
+    weight_b = torch.where(defined, (fraction * theta).sin() / arc, fraction)
+    shape = (-1, *[1] * (a.ndim - 1))
+    return weight_a.view(shape).to(a) * a + weight_b.view(shape).to(b) * b

@@ -1,0 +1,1 @@
+"""Measures of images, of linear probes, and their uncertainty over subjects."""

@@ -1,0 +1,1 @@
+"""The networks: noise predictor, gradient estimator, semantic encoder, autoencoder."""

@@ -1,0 +1,103 @@
+"""What stages need of the machine: files that appear whole, hashes, logging, devices, seeds."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ldae.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary neighbour of `path` that replaces it when the block ends well.
+
+    When the block fails the neighbour vanishes. It keeps the suffixes of `path`, since many
+    writers choose their format by them.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary neighbour of the folder `path` that becomes it when the block ends well.
+
+    When the block fails the neighbour vanishes; what a killed job left is cleared by the next.
+
+    Raises:
+        UserError: if `path` is there and is not an empty folder.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UserError(f"{path}: already there; remove it or name another folder")
+    temporary = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` as a whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` as indented JSON, atomically."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def configure_logging() -> None:
+    """Send time-stamped messages to standard error, at the level of `LDAE_LOG_LEVEL` (INFO)."""
+    logging.basicConfig(
+        level=os.environ.get("LDAE_LOG_LEVEL", "INFO").upper(),
+        format="%(asctime)s %(levelname)s %(message)s",
+        datefmt="%H:%M:%S",
+        stream=sys.stderr,
+    )
+
+
+def pick_device() -> "torch.device":
+    """The first visible CUDA device, else the CPU."""
+    import torch  # noqa: PLC0415  (slow to import, and most stages never need it)
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def use_threads(threads: int) -> None:
+    """Let torch use exactly `threads` CPU threads."""
+    import torch  # noqa: PLC0415
+
+    torch.set_num_threads(threads)
+
+
+def seeded_generator(*parts: int | str) -> "torch.Generator":
+    """A CPU generator whose stream depends on `parts` alone (run seed, purpose, step, ...)."""
+    import torch  # noqa: PLC0415
+
+    digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))

@@ -1,0 +1,71 @@
+"""Settings as they travel: from YAML or a rule's JSON into a stage's model, and out as a schema."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from ldae.config import Config, Section
+from ldae.errors import UserError
+
+S = TypeVar("S", bound=Section)
+
+
+def load_settings(model: type[S], text: str) -> S:
+    """Parse `text` into `model`.
+
+    `text` is either the JSON object a rule passes, which must hold exactly the model's keys, or
+    the path of a YAML file that may hold a whole configuration; the model's sections are taken.
+    """
+    if text.lstrip().startswith("{"):
+        return _parse(model, _json(text), "--settings")
+    path = Path(text)
+    if not path.is_file():
+        raise UserError(f"--settings: {text} is neither a JSON object nor a file")
+    sections = _yaml(path)
+    known = {name: value for name, value in sections.items() if name in model.model_fields}
+    return _parse(model, known, text)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of a whole configuration: `workflow/schemas/config.schema.json`."""
+    schema = Config.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
+
+
+def fingerprint(*parts: Any) -> str:
+    """Sixteen hex digits that change when any of `parts` (settings, strings, numbers) does."""
+    plain = [part.model_dump(mode="json") if isinstance(part, Section) else part for part in parts]
+    text = json.dumps(plain, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"--settings: not valid JSON: {error}") from None
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected sections of settings, found {type(content).__name__}")
+    return content
+
+
+def _parse(model: type[S], values: Any, source: str) -> S:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'settings'}: {fault['msg']}"
+            for fault in error.errors(include_url=False)
+        )
+        raise UserError(f"{source}: {faults}") from None

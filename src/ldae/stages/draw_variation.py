@@ -1,0 +1,94 @@
+"""Draw variations of one scan at a fixed semantic code: what the code leaves open."""
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from ldae.config import Reconstruction, Sampling, Section, Variation
+from ldae.data.batches import load_batch, take_split
+from ldae.metrics.image import ImageScorer, masked_mean
+from ldae.models import load_ldae
+from ldae.report.figures import Row, centre_of, draw_rows
+from ldae.runtime import pick_device, seeded_generator, use_threads
+from ldae.tables import KEYS, SCANS, read_table, write_csv
+
+
+class Settings(Section):
+    """How many samples are drawn, with how many steps, and how they are scored."""
+
+    seed: int
+    sampling: Sampling
+    variation: Variation
+    reconstruction: Reconstruction
+
+
+def draw_variation(
+    *,
+    scans: Path,
+    derivatives: Path,
+    models: Path,
+    figure: Path,
+    table: Path,
+    threads: int,
+    settings: Settings,
+) -> None:
+    """Sample the first test scan's code from several z_T, and map where the samples differ.
+
+    Args:
+        scans: the table of scans (`cohort/scans.parquet`).
+        derivatives: the folder its volumes and masks lie in.
+        models: the folder of `autoencoder`, `ldm` and `ldae`.
+        figure: the scan, its samples, their mean and voxel-wise standard deviation.
+        table: per sample and for their mean, ssim and mse against the scan; `sd_brain`, in the row
+            of the mean, averages the standard deviation inside the brain.
+        threads: CPU threads.
+        settings: see `Settings`.
+    """
+    use_threads(threads)
+    device = pick_device()
+    test = take_split(read_table(scans, SCANS), "test")
+    model = load_ldae(models, clip=settings.sampling.clip, device=device)
+    count, steps = settings.variation.samples, settings.variation.steps
+    with torch.inference_mode():
+        batch = load_batch(test.iloc[:1], derivatives, device)
+        y = model.encode(batch.x)
+        samples = []
+        for index in range(count):
+            generator = seeded_generator(settings.seed, "variation", index)
+            z_T = torch.randn((1, *model.latent_shape), generator=generator)  # noqa: N806
+            samples.append(model.to_volume(model.sample(z_T, y, steps=steps)).clamp(0, 1))
+        drawn = torch.cat(samples)
+        spread, average = torch.std_mean(drawn, dim=0, keepdim=True)
+        scorer = ImageScorer(settings.reconstruction.ssim_window, perceptual=None)
+        shape = drawn.shape
+        scores = scorer.score(drawn, batch.x.expand(shape), batch.brain.expand(shape))
+        of_mean = scorer.score(average, batch.x, batch.brain)
+        sd_brain = float(masked_mean(spread, batch.brain))
+    lines = [
+        {"sample": str(index + 1)} | {name: float(scores[name][index]) for name in ("ssim", "mse")}
+        for index in range(count)
+    ]
+    mean = {name: float(of_mean[name]) for name in ("ssim", "mse")}
+    lines.append({"sample": "mean"} | mean | {"sd_brain": sd_brain})
+    write_csv(pd.DataFrame(lines), table)
+
+    scan, middle, deviation = (v[0, 0].cpu().numpy() for v in (batch.x, average, spread))
+    volumes = [scan, *[volume.numpy() for volume in drawn[:, 0].cpu()], middle]
+    absent = [None] * (len(volumes) - 1)
+    rows = [
+        row
+        for plane in ("axial", "coronal")
+        for row in (
+            Row(plane, volumes, plane=plane),
+            Row("deviation", [*absent, deviation], plane=plane, kind="spread"),
+        )
+    ]
+    subject, session = batch.rows.iloc[0][KEYS]
+    draw_rows(
+        figure,
+        title=f"Variations of {subject} {session}: one y_sem, {count} z_T",
+        columns=["scan", *[f"sample {index + 1}" for index in range(count)], "mean"],
+        rows=rows,
+        centre=centre_of(batch.brain[0, 0].cpu().numpy()),
+    )

@@ -1,0 +1,154 @@
+"""Train the autoencoder: volumes to a small Gaussian latent and back (Rombach et al. 2022).
+
+L1 + KL + perceptual + patch-adversarial losses, on the scans whose split is `train`; the weights
+kept are the moving average at the best validation L1.
+"""
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+import torch
+from monai.losses import PatchAdversarialLoss
+from torch import Tensor
+from torch.nn import functional as F
+
+from ldae import config
+from ldae.data.examples import VolumeExamples
+from ldae.data.volumes import VolumeSet, common_shape
+from ldae.models import build_autoencoder
+from ldae.nets.autoencoder import Autoencoder, build_discriminator
+from ldae.runtime import seeded_generator, use_threads, write_text
+from ldae.tables import KEYS, SCANS, read_table
+from ldae.training.autoencoding import AdversarialStep, AutoencoderObjective
+from ldae.training.checkpoint import Checkpoint
+from ldae.training.fabric import build_fabric
+from ldae.training.loop import fit
+from ldae.training.perceptual import WEIGHTS as PERCEPTUAL_WEIGHTS
+from ldae.training.perceptual import perceptual_loss
+from ldae.training.steps import Trained
+from ldae.weights.folder import save_model
+
+
+class Settings(config.Section):
+    """What this stage reads of the configuration."""
+
+    seed: int
+    pretrained: str | None
+    autoencoder: config.Autoencoder
+
+
+def train_autoencoder(
+    *, scans: Path, derivatives: Path, model: Path, state: Path, threads: int, settings: Settings
+) -> None:
+    """Train on the scans of the training subjects and write the model folder.
+
+    Args:
+        scans: table of scans with their side of the split.
+        derivatives: folder the table's volumes are relative to.
+        model: folder for weights.safetensors, config.json and train.jsonl.
+        state: folder of the checkpoint; a killed training continues from it.
+        threads: CPU threads.
+        settings: seed, pretrained, autoencoder.
+    """
+    use_threads(threads)
+    table = read_table(scans, SCANS)
+    train, validation = (table[table["split"] == side] for side in ("train", "validation"))
+    training_volumes = VolumeSet([derivatives / volume for volume in train["volume"]])
+    shape = common_shape(training_volumes)
+    losses, training = settings.autoencoder.loss, settings.autoencoder.training
+
+    torch.manual_seed(seeded_generator(settings.seed, "autoencoder").initial_seed())
+    autoencoder = build_autoencoder(settings.autoencoder.network)
+    adversary = settings.autoencoder.discriminator
+    discriminator = build_discriminator(channels=adversary.channels, layers=adversary.layers)
+    perceptual = perceptual_loss(settings.pretrained) if losses.perceptual > 0 else None
+    if losses.perceptual > 0 and perceptual is None:
+        logging.warning(
+            "perceptual loss left out: no %s in the folder `pretrained`", PERCEPTUAL_WEIGHTS
+        )
+
+    fabric = build_fabric(training)
+    objective = AutoencoderObjective(
+        autoencoder,
+        kl_weight=losses.kl,
+        perceptual=perceptual,
+        perceptual_weight=losses.perceptual,
+    )
+    step = AdversarialStep(
+        Trained(
+            objective,
+            fabric=fabric,
+            learning_rate=training.learning_rate,
+            clip_norm=training.clip_norm,
+        ),
+        Trained(
+            discriminator,
+            fabric=fabric,
+            learning_rate=adversary.learning_rate,
+            clip_norm=training.clip_norm,
+        ),
+        averaged=autoencoder,
+        fabric=fabric,
+        adversarial_loss=PatchAdversarialLoss(criterion="least_squares"),
+        adversarial_weight=losses.adversarial,
+        adversarial_after=losses.adversarial_after,
+    )
+    held_out = VolumeSet([derivatives / volume for volume in validation["volume"]])
+    outcome = fit(
+        step,
+        name="autoencoder",
+        fabric=fabric,
+        train=VolumeExamples(training_volumes, _names(train), autoencoder.latent_shape(shape)),
+        validate=lambda: _validate(autoencoder, held_out, fabric.device),
+        settings=training,
+        seed=settings.seed,
+        checkpoint=Checkpoint(state, _origin(settings, train, validation)),
+        prepare=lambda: None,
+    )
+    write_text(model / "train.jsonl", outcome.journal.read_text(encoding="utf-8"))
+    save_model(
+        model,
+        module_state=outcome.weights,
+        config={
+            "model": "autoencoder",
+            "network": settings.autoencoder.network.model_dump(mode="json"),
+            "volume_shape": list(shape),
+            "perceptual_loss": perceptual is not None,
+            "settings": settings.model_dump(mode="json"),
+            "fingerprint": outcome.fingerprint,
+            "training": outcome.summary(),
+        },
+    )
+
+
+def _validate(
+    autoencoder: Autoencoder, volumes: VolumeSet, device: torch.device
+) -> dict[str, float]:
+    """L1 and squared error of decoded posterior means, and what the latents look like."""
+    measured: dict[str, list[Tensor]] = {}
+    for volume in volumes:
+        x = volume[None, None].to(device)
+        mean, std = autoencoder.encode(x)
+        decoded = autoencoder.decode(mean)
+        for name, value in {
+            "loss": F.l1_loss(decoded, x),
+            "mse": F.mse_loss(decoded, x),
+            "latent_spread": mean.std(),
+            "posterior_std": std.mean(),
+        }.items():
+            measured.setdefault(name, []).append(value)
+    return {name: float(torch.stack(values).mean()) for name, values in measured.items()}
+
+
+def _names(scans: pd.DataFrame) -> list[str]:
+    names: list[str] = scans[KEYS].agg("_".join, axis=1).tolist()
+    return names
+
+
+def _origin(settings: Settings, train: pd.DataFrame, validation: pd.DataFrame) -> dict[str, object]:
+    return {
+        "settings": settings.model_dump(mode="json"),
+        "train": train["volume_sha256"].tolist(),
+        "validation": validation["volume_sha256"].tolist(),
+    }

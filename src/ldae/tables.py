@@ -1,0 +1,136 @@
+"""The tables that stages exchange: their columns, read and written so that nothing else passes.
+
+Parquet tables are typed by an Arrow schema; TSV tables (BIDS, `images.tsv`) hold text, with `n/a`
+for missing.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ldae.errors import UserError
+from ldae.runtime import atomic_path
+
+KEYS = ["participant_id", "session_id"]
+
+# One row per scan that reached BIDS. `image` is relative to the BIDS folder.
+INGESTED = pa.schema(
+    [
+        pa.field("participant_id", pa.string(), nullable=False),  # sub-ADNI002S0295
+        pa.field("session_id", pa.string(), nullable=False),  # ses-M012
+        pa.field("months", pa.int64(), nullable=False),  # since the participant's first baseline
+        pa.field("age", pa.float64()),  # years at the scan
+        pa.field("age_source", pa.string()),
+        pa.field("age_offset_days", pa.int64()),
+        pa.field("sex", pa.string()),  # F, M
+        pa.field("sex_source", pa.string()),
+        pa.field("diagnosis", pa.string()),  # CN, MCI, AD at the scan
+        pa.field("diagnosis_source", pa.string()),
+        pa.field("diagnosis_offset_days", pa.int64()),
+        pa.field("field_strength", pa.float64()),  # tesla
+        pa.field("manufacturer", pa.string()),
+        pa.field("image_id", pa.int64(), nullable=False),
+        pa.field("image", pa.string(), nullable=False),
+        pa.field("image_sha256", pa.string(), nullable=False),
+    ]
+)
+
+# What preprocessing says of one scan; `volume` and `mask` are relative to the derivatives folder.
+PREPROCESSED = pa.schema(
+    [
+        pa.field("participant_id", pa.string(), nullable=False),
+        pa.field("session_id", pa.string(), nullable=False),
+        pa.field("failure", pa.string()),  # why there is no volume; null when there is one
+        pa.field("volume", pa.string()),
+        pa.field("mask", pa.string()),
+        pa.field("volume_sha256", pa.string()),
+        pa.field("qc_brain_ml", pa.float64()),  # in native space
+        pa.field("qc_template_dice", pa.float64()),
+        pa.field("qc_template_correlation", pa.float64()),
+        pa.field("seconds", pa.float64()),  # CPU time spent on the scan
+    ]
+)
+
+# The one table every model reads: scans that passed, with their side of the split.
+SCANS = pa.schema(
+    [
+        *INGESTED,
+        *[
+            pa.field(PREPROCESSED.field(name).name, PREPROCESSED.field(name).type, nullable=False)
+            for name in ("volume", "mask", "volume_sha256")
+        ],
+        *[field for field in PREPROCESSED if field.name.startswith("qc_")],
+        pa.field("split", pa.string(), nullable=False),  # train, validation, test
+    ]
+)
+
+
+# Scores of one reconstruction of one scan; `steps` is 0 where nothing is sampled.
+RECONSTRUCTED = pa.schema(
+    [
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("start", pa.string(), nullable=False),
+        pa.field("steps", pa.int64(), nullable=False),
+        pa.field("participant_id", pa.string(), nullable=False),
+        pa.field("session_id", pa.string(), nullable=False),
+        pa.field("ssim", pa.float64()),
+        pa.field("ms_ssim", pa.float64()),  # null: see `not_computed` of tables/reconstruction.csv
+        pa.field("lpips", pa.float64()),
+        pa.field("mse", pa.float64()),
+        pa.field("psnr", pa.float64()),  # dB
+        pa.field("ssim_brain", pa.float64()),
+        pa.field("mse_brain", pa.float64()),
+    ]
+)
+
+# What a probe says of one test scan.
+PREDICTED = pa.schema(
+    [
+        pa.field("encoder", pa.string(), nullable=False),
+        pa.field("task", pa.string(), nullable=False),  # ad_vs_cn, age
+        pa.field("participant_id", pa.string(), nullable=False),
+        pa.field("session_id", pa.string(), nullable=False),
+        pa.field("truth", pa.float64(), nullable=False),  # 1 for AD, or years
+        pa.field("prediction", pa.float64(), nullable=False),  # probability of AD, or years
+    ]
+)
+
+
+def read_table(path: Path, schema: pa.Schema) -> pd.DataFrame:
+    """Read a Parquet table whose columns must be exactly those of `schema`."""
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UserError(f"{path}: cannot be read as a Parquet table ({error})") from None
+    if table.schema.names != schema.names:
+        missing = [name for name in schema.names if name not in table.schema.names]
+        extra = [name for name in table.schema.names if name not in schema.names]
+        raise UserError(f"{path}: wrong columns (missing: {missing}; unknown: {extra}); remake it")
+    frame: pd.DataFrame = table.cast(schema).to_pandas()
+    return frame
+
+
+def write_table(frame: pd.DataFrame, path: Path, schema: pa.Schema) -> None:
+    """Write `frame` as Parquet with exactly the columns and types of `schema`, atomically."""
+    table = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
+    with atomic_path(path) as temporary:
+        pq.write_table(table.replace_schema_metadata(None), temporary)
+
+
+def read_tsv(path: Path) -> pd.DataFrame:
+    """Read a BIDS-style TSV as text; `n/a` becomes missing."""
+    return pd.read_csv(path, sep="\t", dtype=str, na_values=["n/a"], keep_default_na=False)
+
+
+def write_tsv(frame: pd.DataFrame, path: Path) -> None:
+    """Write a BIDS-style TSV, atomically; missing values become `n/a`."""
+    with atomic_path(path) as temporary:
+        frame.to_csv(temporary, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write a result table, atomically; what could not be computed stays empty."""
+    with atomic_path(path) as temporary:
+        frame.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")

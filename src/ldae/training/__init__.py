@@ -1,0 +1,1 @@
+"""Training that survives being killed: loop, steps, moving average and checkpoint."""

@@ -1,0 +1,91 @@
+"""One file from which a training continues, whatever ended it."""
+
+import logging
+import os
+import pickle
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ldae.errors import UserError
+from ldae.runtime import atomic_path
+from ldae.settings import fingerprint
+
+DEFAULT_SECONDS = 60.0
+COST_SHARE = 20  # a checkpoint is written at most every 20 times as long as writing it took
+
+
+class Checkpoint:
+    """`folder`/checkpoint.pt of the training of `origin` (settings, hashes of inputs)."""
+
+    def __init__(self, folder: Path, origin: dict[str, Any]) -> None:
+        self.folder = folder
+        self.path = folder / "checkpoint.pt"
+        self.origin = origin
+        self.fingerprint = fingerprint(origin)
+        self.seconds = _interval()
+        self._written = time.monotonic()
+        self._cost = 0.0
+
+    def load(self) -> dict[str, Any] | None:
+        """The state to continue from; None, with the reason in the log, when none fits."""
+        if not self.path.is_file():
+            logging.info("no checkpoint in %s: starting at step 0", self.folder)
+            return None
+        try:
+            stored = torch.load(self.path, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise UserError(
+                f"{self.path}: cannot be read ({error}); delete it to start this training anew"
+            ) from None
+        if stored["fingerprint"] != self.fingerprint:
+            changed = ", ".join(_differences(stored["origin"], self.origin))
+            logging.info("%s is of another training (%s): starting anew", self.path, changed)
+            return None
+        state: dict[str, Any] = stored["state"]
+        return state
+
+    def due(self) -> bool:
+        """Whether it is time for the next checkpoint (`LDAE_CHECKPOINT_SECONDS`, default 60)."""
+        return time.monotonic() - self._written >= max(self.seconds, COST_SHARE * self._cost)
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Replace the checkpoint by `state`; the one before stays when this fails."""
+        started = time.monotonic()
+        content = {"fingerprint": self.fingerprint, "origin": self.origin, "state": state}
+        try:
+            with atomic_path(self.path) as temporary, temporary.open("wb") as file:
+                torch.save(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+        except (OSError, RuntimeError) as error:
+            raise UserError(
+                f"{self.path}: the checkpoint cannot be written ({error}); the one before is kept. "
+                "Make room and start again"
+            ) from None
+        self._written = time.monotonic()
+        self._cost = self._written - started
+
+
+def _interval() -> float:
+    text = os.environ.get("LDAE_CHECKPOINT_SECONDS", str(DEFAULT_SECONDS))
+    try:
+        return float(text)
+    except ValueError:
+        raise UserError(f"LDAE_CHECKPOINT_SECONDS: {text!r} is not a number of seconds") from None
+
+
+def _differences(old: Any, new: Any, at: str = "") -> list[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = sorted(set(old) | set(new), key=str)
+        return [
+            line
+            for key in keys
+            for line in _differences(old.get(key), new.get(key), f"{at}.{key}" if at else str(key))
+        ]
+    if old == new:
+        return []
+    change = f"{at}: {old} -> {new}"
+    return [change if len(change) <= 80 else f"{at} differs"]

@@ -1,0 +1,1 @@
+"""Model folders (safetensors beside their settings) and adapters for weights trained elsewhere."""

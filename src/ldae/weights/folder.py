@@ -1,0 +1,116 @@
+"""A model on disk: `weights.safetensors` beside a `config.json` saying how to build it."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ldae.errors import UserError
+from ldae.runtime import atomic_path, sha256, write_json
+
+WEIGHTS = "weights.safetensors"
+CONFIG = "config.json"
+
+
+def save_model(
+    folder: Path, *, module_state: Mapping[str, Tensor], config: Mapping[str, Any]
+) -> None:
+    """Write `module_state` and `config` (network keywords, settings, ...), each file atomically.
+
+    The configuration goes last and holds the weights' hash: a folder half replaced is noticed.
+    """
+    weights = folder / WEIGHTS
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in module_state.items()}
+    with atomic_path(weights) as temporary:
+        save_file(tensors, temporary)
+    write_json(
+        folder / CONFIG, {**config, "weights_sha256": sha256(weights), "made_with": _made_with()}
+    )
+
+
+def load_model_config(folder: Path) -> dict[str, Any]:
+    """The configuration a model was saved with, plus `weights_sha256` and `made_with`."""
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{folder}: no {CONFIG}; is this the folder of a trained model?") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid JSON ({error}); make this model again") from None
+    if not isinstance(config, dict):
+        raise UserError(f"{path}: expected a JSON object; make this model again")
+    return config
+
+
+def load_weights(folder: Path, module: nn.Module) -> None:
+    """Load a model folder's weights into `module`: every key, and no other.
+
+    A folder that holds several networks is loaded into an `nn.ModuleDict` of them.
+
+    Raises:
+        UserError: a file is missing or damaged, or the weights do not fit `module`.
+    """
+    path = folder / WEIGHTS
+    expected = load_model_config(folder).get("weights_sha256")
+    try:
+        state = load_file(path)
+    except FileNotFoundError:
+        raise UserError(f"{folder}: no {WEIGHTS}; is this the folder of a trained model?") from None
+    except SafetensorError as error:
+        raise UserError(f"{path}: damaged ({error}); make this model again") from None
+    if sha256(path) != expected:
+        raise UserError(f"{path}: not the weights its {CONFIG} describes; make this model again")
+    load_state(module, state, source=str(path))
+
+
+def load_state(module: nn.Module, state: Mapping[str, Tensor], *, source: str) -> None:
+    """Load `state`, read from `source`, into `module`.
+
+    Raises:
+        UserError: a key is missing, unexpected or of another shape; nothing is loaded then.
+    """
+    own = module.state_dict()
+    faults = {
+        "missing": sorted(own.keys() - state.keys()),
+        "unexpected": sorted(state.keys() - own.keys()),
+        "of another shape": sorted(
+            name for name in own.keys() & state.keys() if own[name].shape != state[name].shape
+        ),
+    }
+    if any(faults.values()):
+        listed = "; ".join(f"{kind}: {_some(names)}" for kind, names in faults.items() if names)
+        raise UserError(f"{source}: does not fit the network it is loaded into ({listed})")
+    module.load_state_dict(dict(state))
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more
+
+
+def _made_with() -> dict[str, str | None]:
+    return {"ldae": version("ldae"), "commit": _git_commit()}
+
+
+def _git_commit() -> str | None:
+    root = Path(__file__).resolve().parents[3]
+    if not (root / ".git").exists():  # installed, not run from a checkout
+        return None
+    try:
+        result = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return result.stdout.strip() if result.returncode == 0 else None

@@ -1,0 +1,243 @@
+import base64
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from ldae.errors import UserError
+from ldae.stages.write_report import Settings, write_report
+from ldae.tables import INGESTED, SCANS, write_table, write_tsv
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+HOSTILE = "<script>alert('x')</script>"
+PAPER = (
+    "table,row,metric,paper,this_run,low,high,verdict,cause,note\n"
+    "reconstruction,ldae/encoded/50,ssim,0.962,0.95,0.94,0.97,inside,synthetic cohort,\n"
+    "reconstruction,ldae/encoded/50,lpips,0.076,,,,not computed,lpips: no weights,\n"
+    "reconstruction,ldae/encoded/100,ssim,0.962,,,,not computed,50 steps only,\n"
+    "downstream,ldae/age,mae,4.16,6.0,5.0,7.0,worse,synthetic cohort,years\n"
+)
+
+
+class Reader(HTMLParser):
+    """Collects what a browser would fetch, run and name."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.alt_missing = 0
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        self.tags.append(tag)
+        self.addresses += [named[key] or "" for key in ("src", "href", "data") if key in named]
+        self.ids += [named["id"] or ""] if "id" in named else []
+        self.alt_missing += tag == "img" and not named.get("alt")
+
+
+def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    both = {
+        key: merged(base[key], value) if isinstance(value, dict) and key in base else value
+        for key, value in over.items()
+    }
+    return base | both
+
+
+@pytest.fixture(scope="session")
+def demo_settings(project: Path) -> Settings:
+    texts = [(project / f"config/{name}.yaml").read_text() for name in ("config", "demo")]
+    config = merged(*map(yaml.safe_load, texts))
+    return Settings.model_validate({name: config[name] for name in Settings.model_fields})
+
+
+def scan_rows() -> pd.DataFrame:
+    rows = []
+    for subject, diagnosis, split in [
+        ("sub-A", "CN", "train"),
+        ("sub-B", "AD", "train"),
+        ("sub-C", "CN", "validation"),
+        ("sub-D", "AD", "test"),
+    ]:
+        for months in (0, 12):
+            session = f"ses-M{months:03d}"
+            rows.append(
+                {
+                    "participant_id": subject,
+                    "session_id": session,
+                    "months": months,
+                    "age": 70.0 + months / 12,
+                    "age_source": HOSTILE,
+                    "age_offset_days": 0,
+                    "sex": "F",
+                    "sex_source": "t",
+                    "diagnosis": diagnosis,
+                    "diagnosis_source": "t",
+                    "diagnosis_offset_days": 0,
+                    "field_strength": 3.0,
+                    "manufacturer": "SIEMENS",
+                    "image_id": len(rows),
+                    "image": "x",
+                    "image_sha256": "0",
+                    "volume": f"{subject}/{session}/anat/v.nii.gz",
+                    "mask": "m",
+                    "volume_sha256": "0",
+                    "qc_brain_ml": 1400.0,
+                    "qc_template_dice": 0.97,
+                    "qc_template_correlation": 0.9 + len(rows) / 100,
+                    "split": split,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> dict[str, Any]:
+    rows = scan_rows()
+    write_table(rows, tmp_path / "scans.parquet", SCANS)
+    write_table(rows, tmp_path / "ingested.parquet", INGESTED)
+    write_tsv(pd.DataFrame({"reason": [None] * 8 + [HOSTILE, "not_t1w"]}), tmp_path / "images.tsv")
+    keys = {"participant_id": [], "session_id": [], "reason": []}
+    write_tsv(pd.DataFrame(keys), tmp_path / "excluded.tsv")
+    (tmp_path / "paper.csv").write_text(PAPER)
+    (tmp_path / "reconstruction.csv").write_text(
+        "model,start,steps,ssim,ssim_low,ssim_high,lpips,not_computed\n"
+        f"{HOSTILE},encoded,50,0.95,0.94,0.97,,lpips: no weights {HOSTILE}\n"
+    )
+    (tmp_path / "downstream.csv").write_text("encoder,task,mae\nldae,age,6.0\n")
+    (tmp_path / "representation.csv").write_text(
+        "encoder,variance_per_dim,effective_rank,shuffled_loss_ratio,wrong_subject_margin\n"
+        "ldae,1e-7,1.2,1.0,0.0\n"
+    )
+    (tmp_path / "extra.csv").write_text("a\n1\n")
+    for figure in ("reconstruction", "interpolation", "manipulation", "variation"):
+        (tmp_path / f"{figure}.png").write_bytes(PIXEL)
+    model = tmp_path / "models/ldm"
+    model.mkdir(parents=True)
+    (model / "config.json").write_text(
+        json.dumps({"made_with": {"ldae": "0.1.0", "commit": "abc123"}})
+    )
+    lines = [{"step": i, "samples": 8 * i, "loss": 1 / i} for i in range(1, 9)]
+    (model / "train.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks/train_ldm.tsv").write_text("s\tmax_rss\tcpu_time\n61\t800\t120\n")
+    anat = tmp_path / "derivatives/sub-A/ses-M000/anat"
+    anat.mkdir(parents=True)
+    (anat / "sub-A_ses-M000_desc-qc_T1w.png").write_bytes(PIXEL)
+    tables = ("paper", "reconstruction", "downstream", "representation", "extra")
+    figures = ("reconstruction", "interpolation", "manipulation", "variation")
+    return {
+        "images": tmp_path / "images.tsv",
+        "ingested": tmp_path / "ingested.parquet",
+        "excluded": tmp_path / "excluded.tsv",
+        "scans": tmp_path / "scans.parquet",
+        "tables": [tmp_path / f"{name}.csv" for name in tables],
+        "figures": [tmp_path / f"{name}.png" for name in figures],
+        "curves": [model / "train.jsonl"],
+        "benchmarks": tmp_path / "benchmarks",
+        "derivatives": tmp_path / "derivatives",
+        "report": tmp_path / "report/index.html",
+    }
+
+
+@pytest.fixture
+def page(inputs: dict[str, Any], demo_settings: Settings) -> str:
+    write_report(**inputs, settings=demo_settings)
+    return inputs["report"].read_text(encoding="utf-8")
+
+
+def test_the_page_is_one_file_that_asks_nothing_of_a_network(page):
+    addresses = Reader(page).addresses
+    assert addresses
+    assert all(address.startswith(("data:", "#")) for address in addresses)
+    assert "default-src 'none'" in page
+    assert not re.search(r"url\(|@import|fetch\(", page)
+    assert "http" not in re.sub(r"data:[^\"]*|http-equiv", "", page)
+
+
+def test_every_table_figure_and_curve_is_there(page):
+    for table in ("paper", "reconstruction", "downstream", "representation", "extra"):
+        assert f'download="{table}.csv"' in page
+    reader = Reader(page)
+    assert reader.tags.count("img") == 5  # four figures and one mosaic
+    assert reader.tags.count("svg") == 1
+    assert reader.alt_missing == 0
+    assert len(reader.ids) == len(set(reader.ids))
+    assert {"header", "nav", "main", "footer"} <= set(reader.tags)
+    linked = {address[1:] for address in reader.addresses if address.startswith("#")}
+    assert linked <= set(reader.ids)
+
+
+def test_what_comes_from_data_is_escaped(page):
+    assert HOSTILE not in page
+    assert "&lt;script&gt;alert" in page
+    assert Reader(page).tags.count("script") == 1
+
+
+def test_the_script_is_the_one_its_policy_allows(page):
+    import hashlib
+
+    script = re.search(r"<script>(.*?)</script>", page, re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page
+
+
+def test_headline_shows_the_steps_that_were_computed(page):
+    text = re.sub(r"<[^>]+>", " ", page)
+    assert re.search(r"T = 50\s+SSIM ↑\s+0\.962\s+0\.950\s+\[0\.940, 0\.970\]\s+inside", text)
+    assert re.search(r"MAE ↓ \(years\)\s+4\.16\s+6\.000\s+\[5\.000, 7\.000\]\s+worse", text)
+    assert "1 of the paper’s numbers: 50 steps only" in text
+
+
+def test_it_says_what_the_cohort_is_and_that_it_is_internal(page):
+    assert "The cohort is synthetic" in page
+    assert "Internal build" in page
+    assert "abc123" in page
+
+
+def test_a_collapsed_code_raises_the_alarm(page):
+    assert re.search(r'class="alarm"[^>]*>ldae: y_sem has collapsed', page)
+
+
+def test_same_inputs_same_bytes(page, inputs, demo_settings):
+    write_report(**inputs, settings=demo_settings)
+    assert inputs["report"].read_text(encoding="utf-8") == page
+
+
+def test_missing_pieces_are_explained(inputs, demo_settings, tmp_path):
+    gone = [*inputs["tables"][1:], *inputs["figures"], *inputs["curves"]]
+    for path in gone:
+        path.unlink()
+    bare = inputs | {"benchmarks": tmp_path / "no", "derivatives": tmp_path / "none"}
+    write_report(**bare, settings=demo_settings)
+    page = inputs["report"].read_text(encoding="utf-8")
+    for path in gone:
+        assert f"{path.name}: this run has not made it" in page
+    for said in ("no table “reconstruction”", "no figure “variation”", "No benchmark files",
+                 "No quality figures", "no training log"):  # fmt: skip
+        assert said in page
+    assert "<img" not in page
+
+
+def test_without_the_comparison_there_is_no_page(inputs, demo_settings):
+    inputs["tables"].pop(0)
+    with pytest.raises(UserError, match=r"paper\.csv is missing"):
+        write_report(**inputs, settings=demo_settings)
+    assert not inputs["report"].exists()
+
+
+def test_adni_is_not_to_be_passed_on(inputs, demo_settings):
+    cohort = demo_settings.cohort.model_copy(update={"source": "adni"})
+    write_report(**inputs, settings=demo_settings.model_copy(update={"cohort": cohort}))
+    page = inputs["report"].read_text(encoding="utf-8")
+    assert "The cohort is synthetic" not in page
+    assert "do not allow passing it on" in page

@@ -1,0 +1,35 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from ldae import cli
+
+
+def test_every_subcommand_has_its_stage(project: Path) -> None:
+    named = {name.replace("-", "_") for name in cli.WORKFLOW | cli.SINGLE_SCAN | cli.UPKEEP}
+    stages = {path.stem for path in (project / "src/ldae/stages").glob("[!_]*.py")}
+    assert named == stages
+
+
+def test_every_rule_calls_a_stage(project: Path) -> None:
+    rules = "".join(path.read_text() for path in (project / "workflow/rules").glob("*.smk"))
+    called = set(re.findall(r'"ldae ([a-z-]+) ', rules))
+    assert called <= set(cli.WORKFLOW)
+    assert called | {"show-headline"} == set(cli.WORKFLOW)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["no-such-stage"], "no-such-stage"),
+        (["schema"], "--output"),
+        (["gather-scans", "--settings", "{}"], "requires an argument|seed"),
+    ],
+)
+def test_mistakes_end_in_one_line(words: list[str], message: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(words)
+    text = str(caught.value.code)
+    assert re.search(message, text), text
+    assert "\n" not in text

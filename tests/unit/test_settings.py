@@ -1,0 +1,97 @@
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ldae.config import Config, Diffusion, Section, Split
+from ldae.errors import UserError
+from ldae.settings import fingerprint, json_schema, load_settings
+
+
+class Stage(Section):
+    seed: int
+    diffusion: Diffusion
+
+
+GOOD = {"seed": 1, "diffusion": {"timesteps": 10, "beta_start": 1e-4, "beta_end": 0.02}}
+
+
+def test_a_rule_hands_over_exactly_its_sections() -> None:
+    assert load_settings(Stage, json.dumps(GOOD)).diffusion.timesteps == 10
+    with pytest.raises(UserError, match="ldm: Extra inputs"):
+        load_settings(Stage, json.dumps(GOOD | {"ldm": {}}))
+
+
+def test_a_whole_configuration_file_serves_any_stage(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(GOOD | {"other": {"anything": 1}}))
+    assert load_settings(Stage, str(path)) == load_settings(Stage, json.dumps(GOOD))
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"timesteps": "many"}, "diffusion.timesteps"),
+        ({"timesteps": 0}, "diffusion.timesteps"),
+        ({"beta": 1}, "diffusion.beta"),
+        ({"beta_end": float("nan")}, "diffusion.beta_end"),
+    ],
+)
+def test_faults_are_one_line_with_their_path(change: dict[str, object], where: str) -> None:
+    values = {"seed": 1, "diffusion": GOOD["diffusion"] | change}
+    with pytest.raises(UserError, match=where) as caught:
+        load_settings(Stage, json.dumps(values))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["{not json", "no/such/file.yaml"])
+def test_unreadable_settings_are_named(text: str) -> None:
+    with pytest.raises(UserError, match="--settings"):
+        load_settings(Stage, text)
+
+
+def test_yaml_that_is_not_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("a: [1, 2")
+    with pytest.raises(UserError, match="not valid YAML"):
+        load_settings(Stage, str(path))
+    path.write_text("- a list")
+    with pytest.raises(UserError, match="expected sections"):
+        load_settings(Stage, str(path))
+
+
+def test_split_must_leave_training_subjects() -> None:
+    with pytest.raises(ValueError, match="no training subjects"):
+        Split(validation=0.5, test=0.5)
+
+
+def test_sections_are_frozen_and_fingerprints_follow_values() -> None:
+    one = Diffusion(timesteps=10, beta_start=0.1, beta_end=0.2)
+    same = Diffusion(timesteps=10, beta_start=0.1, beta_end=0.2)
+    other = Diffusion(timesteps=11, beta_start=0.1, beta_end=0.2)
+    assert fingerprint(one, "x") == fingerprint(same, "x") != fingerprint(other, "x")
+    with pytest.raises(ValueError, match="frozen"):
+        one.timesteps = 3  # type: ignore[misc]
+
+
+def test_the_committed_schema_is_the_generated_one(project: Path) -> None:
+    committed = json.loads((project / "workflow/schemas/config.schema.json").read_text())
+    assert committed == json_schema(), "run: ldae schema --output workflow/schemas/config.schema.json"
+
+
+def overlay(base: dict[str, object], top: dict[str, object]) -> dict[str, object]:
+    merged = dict(base)
+    for key, value in top.items():
+        below = merged.get(key)
+        both = isinstance(value, dict) and isinstance(below, dict)
+        merged[key] = overlay(below, value) if both else value
+    return merged
+
+
+@pytest.mark.parametrize("overlays", [[], ["demo"], ["demo", "study"]])
+def test_the_shipped_configurations_are_valid(project: Path, overlays: list[str]) -> None:
+    values: dict[str, object] = {}
+    for name in ["config", *overlays]:
+        values = overlay(values, yaml.safe_load((project / f"config/{name}.yaml").read_text()))
+    Config.model_validate(values)

@@ -1,0 +1,82 @@
+"""A real, small run of the whole workflow, made once and examined by many tests."""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SMOKE = ("config/config.yaml", "config/demo.yaml", "smoke.yaml")
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """Snakemake, called as a user would, in a folder of its own."""
+
+    project: Path
+    folder: Path
+
+    def command(self, *words: str, configfiles: tuple[str, ...] = SMOKE) -> list[str]:
+        snakefile = str(self.project / "Snakefile")
+        program = [sys.executable, "-m", "snakemake", "--snakefile", snakefile]
+        profile = ["--workflow-profile", str(self.project / "profiles/default")]
+        return [*program, *words, *profile, "--cores", "2", "--configfile", *configfiles]
+
+    def environment(self) -> dict[str, str]:
+        here = str(Path(sys.executable).parent)
+        return os.environ | {"PATH": f"{here}:{os.environ['PATH']}"}
+
+    def run(
+        self, *words: str, configfiles: tuple[str, ...] = SMOKE
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*words, configfiles=configfiles),
+            cwd=self.folder,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+    def overlay(self, text: str) -> tuple[str, ...]:
+        """The small configuration with `text` laid over it."""
+        path = self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:8]}.yaml"
+        path.write_text(text)
+        return (*SMOKE, path.name)
+
+    def planned(self, text: str = "{}") -> set[str]:
+        """The rules a run with the overlay `text` would execute, without mere targets."""
+        done = self.run("--dry-run", configfiles=self.overlay(text))
+        assert done.returncode == 0, done.stdout
+        table = done.stdout.rpartition("Job stats:")[2].partition("total")[0]
+        return set(re.findall(r"^([a-z]\w+) +\d+$", table, re.MULTILINE)) - {"all"}
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results" / "smoke"
+
+
+def workflow_in(folder: Path, project: Path) -> Workflow:
+    (folder / "config").symlink_to(project / "config")
+    (folder / "smoke.yaml").symlink_to(project / "tests/workflow/smoke.yaml")
+    return Workflow(project, folder)
+
+
+@pytest.fixture
+def workflow(tmp_path: Path, project: Path) -> Workflow:
+    """A folder in which nothing has run."""
+    return workflow_in(tmp_path, project)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Workflow:
+    """A folder in which the whole small workflow has run once."""
+    workflow = workflow_in(tmp_path_factory.mktemp("finished"), project)
+    done = workflow.run()
+    assert done.returncode == 0, done.stdout[-8000:]
+    return workflow

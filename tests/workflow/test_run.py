@@ -1,0 +1,131 @@
+"""The whole workflow, small and for real: what it writes, and what it does when asked again."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from .conftest import Workflow
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("workflow")]
+
+AFTER_PROBES = {"evaluate_probes", "compare_paper", "write_report"}
+AFTER_LDM = {
+    "train_ldm",
+    "train_ldae",
+    "embed_scans",
+    "evaluate_reconstruction",
+    "evaluate_representation",
+    "draw_interpolation",
+    "draw_manipulation",
+    "draw_variation",
+} | AFTER_PROBES
+
+
+def test_every_promised_file_is_there(finished: Workflow) -> None:
+    for name in [
+        "bids/dataset_description.json",
+        "bids/participants.tsv",
+        "cohort/images.tsv",
+        "cohort/ingested.parquet",
+        "cohort/scans.parquet",
+        "derivatives/ldae/dataset_description.json",
+        *[
+            f"models/{model}/{file}"
+            for model in ("autoencoder", "ldm", "ldae")
+            for file in ("weights.safetensors", "config.json", "train.jsonl")
+        ],
+        "latents/scale.json",
+        "embeddings/ldae.parquet",
+        "tables/reconstruction.csv",
+        "tables/downstream.csv",
+        "tables/representation.csv",
+        "tables/paper.csv",
+        "figures/interpolation.png",
+        "figures/manipulation.png",
+        "figures/variation.png",
+        "report/index.html",
+    ]:
+        assert (finished.results / name).stat().st_size > 0, name
+
+
+def test_every_image_of_the_download_is_accounted_for(finished: Workflow) -> None:
+    images = pd.read_csv(finished.results / "cohort/images.tsv", sep="\t")
+    ingested = pd.read_parquet(finished.results / "cohort/ingested.parquet")
+    scans = pd.read_parquet(finished.results / "cohort/scans.parquet")
+    excluded = pd.read_csv(finished.results / "cohort/excluded.tsv", sep="\t")
+    found = {path.name for path in (finished.results / "download").rglob("I*") if path.is_dir()}
+    assert len(images) == len(found)
+    assert set(images["status"]) == {"used", "excluded"}
+    assert images.loc[images["status"] == "excluded", "reason"].notna().all()
+    assert (images["status"] == "used").sum() == len(ingested) == len(scans) + len(excluded)
+
+
+def test_no_subject_is_on_two_sides(finished: Workflow) -> None:
+    scans = pd.read_parquet(finished.results / "cohort/scans.parquet")
+    assert (scans.groupby("participant_id")["split"].nunique() == 1).all()
+    assert set(scans["split"]) == {"train", "validation", "test"}
+
+
+def test_logs_begin_with_the_command_that_repeats_them(finished: Workflow) -> None:
+    for log in (finished.results / "logs").rglob("*.log"):
+        assert "$ ldae " in log.read_text().splitlines()[0], log
+
+
+def test_a_second_call_has_nothing_to_do(finished: Workflow) -> None:
+    done = finished.run()
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout
+
+
+def test_touching_an_input_reruns_nothing(finished: Workflow) -> None:
+    (finished.results / "cohort/scans.parquet").touch()
+    assert finished.planned() == set()
+
+
+@pytest.mark.parametrize(
+    ("change", "rules"),
+    [
+        ("probe: {folds: 3}", AFTER_PROBES),
+        ("ldm: {training: {learning_rate: 0.001}}", AFTER_LDM),
+        ("variation: {samples: 3}", {"draw_variation", "write_report"}),
+        ("resources: {train: {mem_mb: 3000}}", set()),
+    ],
+)
+def test_an_edited_key_reruns_what_it_touches(
+    finished: Workflow, change: str, rules: set[str]
+) -> None:
+    assert finished.planned(change) == rules
+
+
+@pytest.mark.parametrize("model", ["autoencoder", "ldm", "ldae"])
+def test_a_killed_training_continues(finished: Workflow, model: str) -> None:
+    longer = finished.overlay(f"{model}: {{training: {{budget: {{amount: 480, unit: samples}}}}}}")
+    state = finished.results / "state" / model
+    before = newest(state)
+    running = subprocess.Popen(
+        finished.command(model, configfiles=longer),
+        cwd=finished.folder,
+        env=finished.environment() | {"LDAE_CHECKPOINT_SECONDS": "0"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while newest(state) <= before and running.poll() is None:
+        time.sleep(0.05)
+    assert running.poll() is None, "finished before it could be killed"
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    assert finished.run("--unlock", configfiles=longer).returncode == 0
+    done = finished.run(model, configfiles=longer)
+    assert done.returncode == 0, done.stdout
+    log = (finished.results / f"logs/train_{model}.log").read_text()
+    assert "continu" in log.lower(), log
+
+
+def newest(folder: Path) -> float:
+    return max((path.stat().st_mtime for path in folder.rglob("*")), default=0.0)

@@ -1,0 +1,54 @@
+rule train_autoencoder:
+    input:
+        scans=f"{RUN}/cohort/scans.parquet",
+    output:
+        **model_files("autoencoder"),
+    log:
+        f"{RUN}/logs/train_autoencoder.log",
+    benchmark:
+        f"{RUN}/benchmarks/train_autoencoder.tsv"
+    conda:
+        ENVIRONMENT
+    threads: threads_of("train")
+    resources:
+        **resources("train"),
+    params:
+        derivatives=DERIVATIVES,
+        model=subpath(output.weights, parent=True),
+        state=f"{RUN}/state/autoencoder",
+        settings=section("seed", "pretrained", "autoencoder"),
+    message:
+        "Training the autoencoder"
+    shell:
+        "ldae train-autoencoder --scans {input.scans} --derivatives {params.derivatives}"
+        " --model {params.model} --state {params.state} --threads {threads}"
+        " --settings {params.settings:q} > {log} 2>&1"
+
+
+rule encode_latents:
+    input:
+        scans=f"{RUN}/cohort/scans.parquet",
+        autoencoder=f"{RUN}/models/autoencoder/weights.safetensors",
+    output:
+        index=f"{RUN}/latents/index.parquet",
+        scale=f"{RUN}/latents/scale.json",
+    log:
+        f"{RUN}/logs/encode_latents.log",
+    benchmark:
+        f"{RUN}/benchmarks/encode_latents.tsv"
+    conda:
+        ENVIRONMENT
+    threads: threads_of("train")
+    resources:
+        **resources("train"),
+    params:
+        derivatives=DERIVATIVES,
+        autoencoder=subpath(input.autoencoder, parent=True),
+        latents=subpath(output.index, parent=True),
+        settings=section("latents"),
+    message:
+        "Encoding every scan to its latent"
+    shell:
+        "ldae encode-latents --scans {input.scans} --derivatives {params.derivatives}"
+        " --autoencoder {params.autoencoder} --latents {params.latents} --threads {threads}"
+        " --settings {params.settings:q} > {log} 2>&1"

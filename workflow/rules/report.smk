@@ -1,0 +1,58 @@
+rule compare_paper:
+    input:
+        paper="config/paper.csv",
+        reconstruction=f"{RUN}/tables/reconstruction.csv",
+        downstream=f"{RUN}/tables/downstream.csv",
+    output:
+        f"{RUN}/tables/paper.csv",
+    log:
+        f"{RUN}/logs/compare_paper.log",
+    benchmark:
+        f"{RUN}/benchmarks/compare_paper.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        **resources("preprocess"),
+    params:
+        settings=section("cohort", "preprocessing", "autoencoder", "ldae", "reconstruction"),
+    message:
+        "Putting the numbers beside the paper's"
+    shell:
+        "ldae compare-paper --paper {input.paper} --reconstruction {input.reconstruction}"
+        " --downstream {input.downstream} --table {output}"
+        " --settings {params.settings:q} > {log} 2>&1"
+
+
+rule write_report:
+    input:
+        images=f"{RUN}/cohort/images.tsv",
+        ingested=f"{RUN}/cohort/ingested.parquet",
+        excluded=f"{RUN}/cohort/excluded.tsv",
+        scans=f"{RUN}/cohort/scans.parquet",
+        tables=expand(f"{RUN}/tables/{{table}}.csv", table=TABLES),
+        figures=expand(f"{RUN}/figures/{{figure}}.png", figure=FIGURES),
+        curves=expand(f"{RUN}/models/{{name}}/train.jsonl", name=MODELS),
+    output:
+        f"{RUN}/report/index.html",
+    log:
+        f"{RUN}/logs/write_report.log",
+    benchmark:
+        f"{RUN}/benchmarks/write_report.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        **resources("preprocess"),
+    params:
+        benchmarks=f"{RUN}/benchmarks",
+        derivatives=DERIVATIVES,
+        settings=section(*[name for name in config if name != "resources"]),
+    message:
+        "Writing the results page"
+    shell:
+        "ldae write-report --images {input.images} --ingested {input.ingested}"
+        " --excluded {input.excluded} --scans {input.scans} --tables {input.tables}"
+        " --figures {input.figures} --curves {input.curves} --benchmarks {params.benchmarks}"
+        " --derivatives {params.derivatives} --report {output}"
+        " --settings {params.settings:q} > {log} 2>&1"
