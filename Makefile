@@ -3,11 +3,16 @@ SHELL := /bin/bash
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 DEMO := --configfile config/demo.yaml
+# One run at a time. The kernel frees this lock whatever ends the run, so when we hold it, a lock that
+# Snakemake left behind is stale.
+ALONE := $(if $(shell command -v flock),flock --close --nonblock --conflict-exit-code 75 .run.lock)
 
 .PHONY: demo test setup lint clean report
 
 demo: setup
-	snakemake --cores all $(DEMO)
+	@$(ALONE) sh -c 'snakemake --unlock $(DEMO) >/dev/null 2>&1; snakemake --cores all $(DEMO)'; \
+	status=$$?; [ $$status -ne 75 ] || echo "Another run is at work in this folder; let it end." >&2; \
+	exit $$status
 	@ldae show-headline --table results/demo/tables/paper.csv --report results/demo/report/index.html
 
 test: setup
@@ -21,7 +26,7 @@ lint: setup
 	snakemake --lint $(DEMO)
 
 report: setup
-	snakemake --cores all $(DEMO) report
+	snakemake report --cores all $(DEMO)
 
 setup: $(VENV)/.complete
 

@@ -84,6 +84,27 @@ def transform_path(participant_id: str, session_id: str, *, extension: str) -> P
     )
 
 
+def inverse_transform_path(participant_id: str, session_id: str, *, extension: str) -> Path:
+    """The transform from the template to the scan's image; `extension` with its dot."""
+    return _anat(
+        participant_id,
+        session_id,
+        from_=TEMPLATE,
+        to="T1w",
+        mode="image",
+        suffix="xfm",
+        extension=extension,
+    )
+
+
+def figure_path(participant_id: str, session_id: str) -> Path:
+    """The picture by which a person judges how a scan was preprocessed."""
+    name = _path(
+        participant_id, session=_bare(session_id), desc="qc", suffix="T1w", extension=".png"
+    ).name
+    return Path(participant_id, "figures", name)
+
+
 def sidecar_path(image: Path) -> Path:
     """The JSON file that describes a NIfTI image: same name, same folder."""
     return image.with_name(image.name.removesuffix(".gz").removesuffix(".nii") + ".json")

@@ -60,11 +60,11 @@ for group, commands in {
 
 
 def _settings(model: type[Section], tokens: Sequence[Token]) -> Section:
-    return load_settings(model, tokens[0].value)
+    return load_settings(model, *[token.value for token in tokens])
 
 
-# Any argument typed as settings is read from a rule's JSON or a YAML file.
-Parameter(converter=_settings, accepts_keys=False, n_tokens=1)(Section)
+# Any argument typed as settings is read from a rule's JSON or from YAML files.
+Parameter(converter=_settings, accepts_keys=False, n_tokens=-1)(Section)
 
 
 def main(arguments: list[str] | None = None) -> Any:

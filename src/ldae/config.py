@@ -142,7 +142,6 @@ class Autoencoder(Section):
 
 
 class Latents(Section):
-    batch_size: Count
     use: Literal["mean", "sample"]  # what diffusion training reads of the stored posterior
 
 
@@ -196,9 +195,12 @@ class Bootstrap(Section):
     confidence: Annotated[float, Field(gt=0, lt=1)]
 
 
+class Metrics(Section):
+    ssim_window: Count  # voxels
+
+
 class Reconstruction(Section):
     steps: Annotated[tuple[Count, ...], Field(min_length=1)]
-    ssim_window: Count  # voxels
 
 
 class Probe(Section):
@@ -215,6 +217,7 @@ class Interpolation(Section):
 class Manipulation(Section):
     steps: Count
     strengths: Annotated[tuple[float, ...], Field(min_length=1)]
+    probe: Probe  # whose direction is followed
 
 
 class Variation(Section):
@@ -258,6 +261,7 @@ class Config(Section):
     ldae: Ldae
     sampling: Sampling
     bootstrap: Bootstrap
+    metrics: Metrics
     reconstruction: Reconstruction
     probe: Probe
     interpolation: Interpolation

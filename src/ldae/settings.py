@@ -14,20 +14,27 @@ from ldae.errors import UserError
 S = TypeVar("S", bound=Section)
 
 
-def load_settings(model: type[S], text: str) -> S:
-    """Parse `text` into `model`.
+def load_settings(model: type[S], *texts: str) -> S:
+    """Parse `texts` into `model`.
 
-    `text` is either the JSON object a rule passes, which must hold exactly the model's keys, or
-    the path of a YAML file that may hold a whole configuration; the model's sections are taken.
+    Args:
+        model: the sections a stage reads.
+        texts: either the one JSON object a rule passes, which must hold exactly the model's keys,
+            or paths of YAML files, later ones laid over earlier ones, that may hold a whole
+            configuration; the model's sections are taken.
+
+    Raises:
+        UserError: naming the file or option, the key and what is wrong with it.
     """
-    if text.lstrip().startswith("{"):
-        return _parse(model, _json(text), "--settings")
-    path = Path(text)
-    if not path.is_file():
-        raise UserError(f"--settings: {text} is neither a JSON object nor a file")
-    sections = _yaml(path)
+    if len(texts) == 1 and texts[0].lstrip().startswith("{"):
+        return _parse(model, _json(texts[0]), "--settings")
+    sections: dict[str, Any] = {}
+    for text in texts:
+        if not Path(text).is_file():
+            raise UserError(f"--settings: {text} is neither a JSON object nor a file")
+        sections = _overlay(sections, _yaml(Path(text)))
     known = {name: value for name, value in sections.items() if name in model.model_fields}
-    return _parse(model, known, text)
+    return _parse(model, known, " + ".join(texts))
 
 
 def json_schema() -> dict[str, Any]:
@@ -58,6 +65,14 @@ def _yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected sections of settings, found {type(content).__name__}")
     return content
+
+
+def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(below.get(key), dict)
+        merged[key] = _overlay(below[key], value) if both else value
+    return merged
 
 
 def _parse(model: type[S], values: Any, source: str) -> S:

@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ldae.bids import (
+    figure_path,
+    inverse_transform_path,
     mask_path,
     participant_label,
     quality_path,
@@ -52,6 +54,11 @@ def test_sessions_are_named_by_months():
         (mask_path(WHO, WHEN, spacing_mm=6.5), f"{ANAT}_{SPACE}_res-6p5_desc-brain_mask.nii.gz"),
         (mask_path(WHO, WHEN, spacing_mm=2), f"{ANAT}_{SPACE}_res-2_desc-brain_mask.nii.gz"),
         (quality_path(WHO, WHEN), f"{ANAT}_desc-qc.json"),
+        (figure_path(WHO, WHEN), f"{WHO}/figures/{WHO}_{WHEN}_desc-qc_T1w.png"),
+        (
+            inverse_transform_path(WHO, WHEN, extension=".txt"),
+            f"{ANAT}_from-MNI152NLin2009aSym_to-T1w_mode-image_xfm.txt",
+        ),
         (
             transform_path(WHO, WHEN, extension=".mat"),
             f"{ANAT}_from-T1w_to-MNI152NLin2009aSym_mode-image_xfm.mat",

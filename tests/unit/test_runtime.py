@@ -8,9 +8,14 @@ from ldae.runtime import atomic_path, seeded_generator, sha256, write_json
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "volume.nii.gz"
-    with pytest.raises(RuntimeError), atomic_path(target) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+
+    def fail_halfway() -> None:
+        with atomic_path(target) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_halfway()
     assert not list(target.parent.iterdir())
     with atomic_path(target) as temporary:
         assert temporary.name.endswith(".nii.gz")

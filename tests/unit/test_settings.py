@@ -77,21 +77,17 @@ def test_sections_are_frozen_and_fingerprints_follow_values() -> None:
 
 def test_the_committed_schema_is_the_generated_one(project: Path) -> None:
     committed = json.loads((project / "workflow/schemas/config.schema.json").read_text())
-    assert committed == json_schema(), "run: ldae schema --output workflow/schemas/config.schema.json"
-
-
-def overlay(base: dict[str, object], top: dict[str, object]) -> dict[str, object]:
-    merged = dict(base)
-    for key, value in top.items():
-        below = merged.get(key)
-        both = isinstance(value, dict) and isinstance(below, dict)
-        merged[key] = overlay(below, value) if both else value
-    return merged
+    assert committed == json_schema(), "write it again with `ldae schema --output ...`"
 
 
 @pytest.mark.parametrize("overlays", [[], ["demo"], ["demo", "study"]])
 def test_the_shipped_configurations_are_valid(project: Path, overlays: list[str]) -> None:
-    values: dict[str, object] = {}
-    for name in ["config", *overlays]:
-        values = overlay(values, yaml.safe_load((project / f"config/{name}.yaml").read_text()))
-    Config.model_validate(values)
+    files = [str(project / f"config/{name}.yaml") for name in ["config", *overlays]]
+    assert load_settings(Config, *files).run == (overlays or ["adni"])[-1]
+
+
+def test_later_files_are_laid_over_earlier_ones(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(GOOD))
+    (tmp_path / "top.yaml").write_text("diffusion: {timesteps: 20}")
+    merged = load_settings(Stage, str(tmp_path / "base.yaml"), str(tmp_path / "top.yaml"))
+    assert (merged.diffusion.timesteps, merged.diffusion.beta_end) == (20, 0.02)

@@ -45,10 +45,9 @@ rule encode_latents:
         derivatives=DERIVATIVES,
         autoencoder=subpath(input.autoencoder, parent=True),
         latents=subpath(output.index, parent=True),
-        settings=section("latents"),
     message:
         "Encoding every scan to its latent"
     shell:
         "ldae encode-latents --scans {input.scans} --derivatives {params.derivatives}"
         " --autoencoder {params.autoencoder} --latents {params.latents} --threads {threads}"
-        " --settings {params.settings:q} > {log} 2>&1"
+        " > {log} 2>&1"

@@ -27,8 +27,8 @@ rule evaluate_probes:
 
 rule evaluate_reconstruction:
     input:
-        scans=f"{RUN}/cohort/scans.parquet",
         **MODELS,
+        scans=f"{RUN}/cohort/scans.parquet",
     output:
         per_scan=f"{RUN}/tables/reconstruction.parquet",
         table=f"{RUN}/tables/reconstruction.csv",
@@ -45,7 +45,9 @@ rule evaluate_reconstruction:
     params:
         derivatives=DERIVATIVES,
         models=subpath(input.ldae, ancestor=2),
-        settings=section("seed", "pretrained", "sampling", "reconstruction", "bootstrap"),
+        settings=section(
+            "seed", "pretrained", "sampling", "metrics", "reconstruction", "bootstrap"
+        ),
     message:
         "Scoring reconstructions"
     shell:
@@ -57,10 +59,10 @@ rule evaluate_reconstruction:
 
 rule evaluate_representation:
     input:
+        **MODELS,
         scans=f"{RUN}/cohort/scans.parquet",
         embeddings=EMBEDDINGS,
         per_scan=f"{RUN}/tables/reconstruction.parquet",
-        **MODELS,
     output:
         f"{RUN}/tables/representation.csv",
     log:
@@ -87,8 +89,8 @@ rule evaluate_representation:
 
 rule draw_interpolation:
     input:
-        scans=f"{RUN}/cohort/scans.parquet",
         **MODELS,
+        scans=f"{RUN}/cohort/scans.parquet",
     output:
         figure=f"{RUN}/figures/interpolation.png",
         table=f"{RUN}/figures/interpolation.csv",
@@ -104,7 +106,7 @@ rule draw_interpolation:
     params:
         derivatives=DERIVATIVES,
         models=subpath(input.ldae, ancestor=2),
-        settings=section("sampling", "interpolation", "reconstruction"),
+        settings=section("sampling", "metrics", "interpolation"),
     message:
         "Interpolating between sessions"
     shell:
@@ -115,9 +117,9 @@ rule draw_interpolation:
 
 rule draw_manipulation:
     input:
-        scans=f"{RUN}/cohort/scans.parquet",
-        probes=f"{RUN}/tables/probes.json",
         **MODELS,
+        scans=f"{RUN}/cohort/scans.parquet",
+        embeddings=f"{RUN}/embeddings/ldae.parquet",
     output:
         figure=f"{RUN}/figures/manipulation.png",
         table=f"{RUN}/figures/manipulation.csv",
@@ -138,15 +140,15 @@ rule draw_manipulation:
         "Moving scans along a direction of the semantic code"
     shell:
         "ldae draw-manipulation --scans {input.scans} --derivatives {params.derivatives}"
-        " --models {params.models} --probes {input.probes}"
+        " --models {params.models} --embeddings {input.embeddings}"
         " --figure {output.figure} --table {output.table}"
         " --threads {threads} --settings {params.settings:q} > {log} 2>&1"
 
 
 rule draw_variation:
     input:
-        scans=f"{RUN}/cohort/scans.parquet",
         **MODELS,
+        scans=f"{RUN}/cohort/scans.parquet",
     output:
         figure=f"{RUN}/figures/variation.png",
         table=f"{RUN}/figures/variation.csv",
@@ -162,7 +164,7 @@ rule draw_variation:
     params:
         derivatives=DERIVATIVES,
         models=subpath(input.ldae, ancestor=2),
-        settings=section("seed", "sampling", "variation", "reconstruction"),
+        settings=section("seed", "sampling", "metrics", "variation"),
     message:
         "Varying scans at a fixed semantic code"
     shell:

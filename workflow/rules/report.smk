@@ -15,7 +15,7 @@ rule compare_paper:
     resources:
         **resources("preprocess"),
     params:
-        settings=section("cohort", "preprocessing", "autoencoder", "ldae", "reconstruction"),
+        settings=section("cohort", "preprocessing", "autoencoder", "ldae", "metrics"),
     message:
         "Putting the numbers beside the paper's"
     shell:

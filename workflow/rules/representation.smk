@@ -20,7 +20,7 @@ rule train_ldae:
         ldm=subpath(input.ldm, parent=True),
         model=subpath(output.weights, parent=True),
         state=f"{RUN}/state/ldae",
-        settings=section("seed", "pretrained", "latents", "diffusion", "ldae"),
+        settings=section("seed", "pretrained", "latents", "ldae"),
     message:
         "Training semantic encoder and gradient estimator"
     shell:

@@ -129,7 +129,7 @@ def _without_copies(files: list[str], download: Path) -> tuple[list[str], bool]:
     by_name: dict[str, str] = {}
     differing = False
     for file in files:
-        name = PurePosixPath(file).name
+        name = file.rpartition("/")[2]
         kept = by_name.setdefault(name, file)
         if kept != file:
             differing |= not filecmp.cmp(download / kept, download / file, shallow=False)

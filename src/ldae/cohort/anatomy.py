@@ -6,6 +6,7 @@ head can be scanned in any pose and at any voxel size. Positions are millimetres
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,11 +124,17 @@ def smooth_field(
     """Draw a smooth random field of `shape` with unit variance, a spline through `nodes` points."""
     field = rng.standard_normal(nodes)
     for size, count in zip(shape, nodes, strict=True):
-        spline = CubicSpline(np.linspace(0, 1, count), np.eye(count))(np.linspace(0, 1, size))
-        spline /= np.sqrt((spline**2).sum(1).mean())
         # one axis after the other; einsum, since the threads of a matrix product cost more here
-        field = np.einsum("sn,nyz->yzs", spline, field)
+        field = np.einsum("sn,nyz->yzs", _spline(size, count), field)
     return field.astype(np.float32)
+
+
+@cache
+def _spline(size: int, nodes: int) -> NDArray[np.float64]:
+    """(size, nodes): cubic interpolation of unit-variance values at the nodes, to unit variance."""
+    at_nodes = CubicSpline(np.linspace(0, 1, nodes), np.eye(nodes))
+    weights = at_nodes(np.linspace(0, 1, size))
+    return np.asarray(weights / np.sqrt((weights**2).sum(1).mean()))
 
 
 def _displacement(rng: np.random.Generator, nodes: tuple[int, int, int]) -> Array:

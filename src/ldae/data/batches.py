@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from ldae.data.volumes import load_volume
-from ldae.errors import UserError
 from ldae.runtime import seeded_generator
 from ldae.tables import KEYS
 
@@ -21,18 +20,6 @@ class ScanBatch:
     rows: pd.DataFrame
     x: Tensor
     brain: Tensor
-
-
-def take_split(rows: pd.DataFrame, *splits: str) -> pd.DataFrame:
-    """The scans of some splits, by participant and months.
-
-    Raises:
-        UserError: there are none.
-    """
-    taken = rows[rows["split"].isin(splits)]
-    if taken.empty:
-        raise UserError(f"no scan is in the split {' or '.join(splits)}; enlarge it (split:)")
-    return taken.sort_values(["participant_id", "months", "session_id"], ignore_index=True)
 
 
 def load_batch(rows: pd.DataFrame, derivatives: Path, device: torch.device) -> ScanBatch:
@@ -71,20 +58,3 @@ def mean_volume(rows: pd.DataFrame, derivatives: Path) -> Tensor:
     for name in rows["volume"]:
         total = total + load_volume(derivatives / name).double()
     return (total / len(rows)).float()
-
-
-def other_subject(rows: pd.DataFrame) -> list[int]:
-    """For each row the position of another subject's scan: the next subject's, at a like visit.
-
-    Raises:
-        UserError: there is only one subject.
-    """
-    positions = rows.reset_index(drop=True).groupby("participant_id", sort=True).indices
-    subjects = list(positions)
-    if len(subjects) < 2:
-        raise UserError("one test subject only: no other one to compare with; enlarge split: test")
-    partner = [0] * len(rows)
-    for subject, following in zip(subjects, [*subjects[1:], subjects[0]], strict=True):
-        for visit, position in enumerate(positions[subject]):
-            partner[position] = int(positions[following][visit % len(positions[following])])
-    return partner

@@ -55,12 +55,12 @@ def demographics(scans: pd.DataFrame) -> pd.DataFrame:
             rows.append(
                 {
                     "split": split,
-                    "diagnosis at first scan": diagnosis,
+                    "diagnosis": diagnosis,
                     "subjects": len(subjects),
                     "scans": len(chosen),
-                    "age at first scan, mean (SD)": _mean_sd(subjects["age"]),
+                    "age, mean (SD)": _mean_sd(subjects["age"]),
                     "female": f"{female} ({100 * female / len(subjects):.0f} %)",
-                    "last visit, median months": chosen.groupby("participant_id")["months"]
+                    "follow-up, median months": chosen.groupby("participant_id")["months"]
                     .max()
                     .median(),
                     "field strength": " / ".join(

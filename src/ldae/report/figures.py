@@ -24,7 +24,7 @@ Kind = Literal["intensity", "difference", "spread"]
 ORIENTATION = "patient's left is on the left"
 AXES: dict[Plane, int] = {"sagittal": 0, "coronal": 1, "axial": 2}
 COLOURS: dict[Kind, str] = {"intensity": "gray", "difference": "RdBu_r", "spread": "magma"}
-PANEL_INCHES, LABEL_INCHES, BAR_INCHES, TITLE_INCHES = 1.55, 0.75, 0.75, 0.75
+PANEL_INCHES, LABEL_INCHES, BAR_INCHES, TITLE_INCHES = 1.55, 0.95, 0.75, 0.75
 DPI = 110
 
 

@@ -8,8 +8,8 @@ from ldae.config import (
     Autoencoder,
     Cohort,
     Ldae,
+    Metrics,
     Preprocessing,
-    Reconstruction,
     Section,
 )
 from ldae.errors import UserError
@@ -30,7 +30,7 @@ class Settings(Section):
     preprocessing: Preprocessing
     autoencoder: Autoencoder
     ldae: Ldae
-    reconstruction: Reconstruction
+    metrics: Metrics
 
 
 def compare_paper(
@@ -82,7 +82,7 @@ def known_causes(settings: Settings) -> dict[str, list[str]]:
     embedding = settings.ldae.semantic_encoder.embedding_dim
     if embedding != PAPER_EMBEDDING:
         shared.append(f"y_sem of {embedding} values instead of {PAPER_EMBEDDING}")
-    window = settings.reconstruction.ssim_window
+    window = settings.metrics.ssim_window
     ssim = [f"SSIM window of {window} voxels instead of {PAPER_SSIM_WINDOW}"]
     if window == PAPER_SSIM_WINDOW:
         ssim = []

@@ -6,9 +6,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ldae.config import Interpolation, Reconstruction, Sampling, Section
+from ldae.config import Interpolation, Metrics, Sampling, Section
 from ldae.data.batches import load_batch
-from ldae.data.triplets import Triplet, pick_triplet
+from ldae.data.choices import Triplet, pick_triplet
 from ldae.diffusion.interpolation import lerp, slerp
 from ldae.metrics.image import ImageScorer
 from ldae.models import LatentDiffusionAutoencoder, load_ldae
@@ -27,7 +27,7 @@ class Settings(Section):
 
     sampling: Sampling
     interpolation: Interpolation
-    reconstruction: Reconstruction
+    metrics: Metrics
 
 
 def draw_interpolation(
@@ -69,10 +69,11 @@ def draw_interpolation(
         fractions = [*settings.interpolation.fractions, triplet.fraction]
         between = torch.cat([slerp(z_T[:1], z_T[1:], fraction) for fraction in fractions])
         code = torch.cat([lerp(y[:1], y[-1:], fraction) for fraction in fractions])
-        drawn = model.to_volume(model.sample(between, code, steps=steps)).clamp(0, 1)
+        sampled = model.sample(between, code, steps=steps)
+        drawn = torch.cat([model.to_volume(z).clamp(0, 1) for z in torch.split(sampled, 1)])
         lines = []
         if triplet.middle is not None:
-            scorer = ImageScorer(settings.reconstruction.ssim_window, perceptual=None)
+            scorer = ImageScorer(settings.metrics.ssim_window, perceptual=None)
             decoded = model.to_volume(z_0[1:2]).clamp(0, 1)
             answers = _answers(model, batch.x, z_0, triplet) | {"ldae": drawn[-1:]}
             for method, volume in answers.items():

@@ -1,17 +1,18 @@
 """Draw scans with their semantic code moved along the direction that tells AD from CN."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
-from ldae.config import Manipulation, Sampling, Section
-from ldae.data.batches import ScanBatch, load_batch, take_split
+from ldae.config import Manipulation, Probe, Sampling, Section
+from ldae.data.batches import ScanBatch, load_batch
+from ldae.data.choices import take_split
+from ldae.data.embeddings import read_embeddings
 from ldae.errors import UserError
 from ldae.metrics.probe import LinearProbe
-from ldae.metrics.tasks import AD_VS_CN, AGE, NEGATIVE, POSITIVE
+from ldae.metrics.tasks import AD_VS_CN, AGE, NEGATIVE, POSITIVE, Task
 from ldae.models import load_ldae
 from ldae.report.figures import Row, Volume, centre_of, draw_rows
 from ldae.runtime import pick_device, use_threads
@@ -30,7 +31,7 @@ def draw_manipulation(
     scans: Path,
     derivatives: Path,
     models: Path,
-    probes: Path,
+    embeddings: Path,
     figure: Path,
     table: Path,
     threads: int,
@@ -47,7 +48,7 @@ def draw_manipulation(
         scans: the table of scans (`cohort/scans.parquet`).
         derivatives: the folder its volumes and masks lie in.
         models: the folder of `autoencoder`, `ldm` and `ldae`.
-        probes: `models/probes.json`.
+        embeddings: the codes the directions are fitted on (`embeddings/ldae.parquet`).
         figure: the scans at every strength, and how they differ from strength 0.
         table: the numbers.
         threads: CPU threads.
@@ -55,48 +56,43 @@ def draw_manipulation(
     """
     use_threads(threads)
     device = pick_device()
-    test = take_split(read_table(scans, SCANS), "test")
-    diagnosis_probe, age_probe = _read_probes(probes)
+    rows = read_table(scans, SCANS)
+    train, test = take_split(rows, "train"), take_split(rows, "test")
+    probe = settings.manipulation.probe
+    diagnosis_probe, age_probe = (_fit(task, train, embeddings, probe) for task in (AD_VS_CN, AGE))
     model = load_ldae(models, clip=settings.sampling.clip, device=device)
-    steps, strengths = settings.manipulation.steps, sorted(settings.manipulation.strengths)
+    steps, strengths = settings.manipulation.steps, sorted({0.0, *settings.manipulation.strengths})
     lines, drawn = [], []
     for diagnosis in (NEGATIVE, POSITIVE):
         batch = load_batch(_first(test, diagnosis), derivatives, device)
         with torch.inference_mode():
             y = model.encode(batch.x)
             z_T = model.invert(model.to_latent(batch.x), y, steps=steps)  # noqa: N806
-            volumes = []
-            for strength in [0.0, *strengths]:
-                moved = diagnosis_probe.move(y.cpu().numpy(), strength)
-                code = torch.from_numpy(moved).to(y)
-                volume = model.to_volume(model.sample(z_T, code, steps=steps)).clamp(0, 1)
-                volumes.append(volume[0, 0].cpu().numpy())
-                again = model.encode(volume).cpu().numpy()
-                lines.append(
-                    {
-                        "diagnosis": diagnosis,
-                        **batch.rows[KEYS].iloc[0],
-                        "strength": strength,
-                        "probability": diagnosis_probe.probability(moved)[0],
-                        "age": age_probe.score(moved)[0],
-                        "probability_of_image": diagnosis_probe.probability(again)[0],
-                        "age_of_image": age_probe.score(again)[0],
-                    }
-                )
-        drawn.append((batch, volumes))
-    numbers = pd.DataFrame(lines).drop_duplicates([*KEYS, "strength"], ignore_index=True)
-    write_csv(numbers.sort_values(["diagnosis", "strength"]), table)
+            own = y.cpu().numpy()
+            moved = np.concatenate([diagnosis_probe.move(own, strength) for strength in strengths])
+            code = torch.from_numpy(moved).to(y)
+            sampled = model.sample(z_T.expand(len(code), *z_T.shape[1:]), code, steps=steps)
+            volumes = [model.to_volume(z_0).clamp(0, 1) for z_0 in torch.split(sampled, 1)]
+            again = torch.cat([model.encode(volume) for volume in volumes]).cpu().numpy()
+        numbers = {
+            "strength": strengths,
+            "probability": diagnosis_probe.probability(moved),
+            "age": age_probe.score(moved),
+            "probability_of_image": diagnosis_probe.probability(again),
+            "age_of_image": age_probe.score(again),
+        }
+        scan = batch.rows.iloc[0][["diagnosis", *KEYS]]
+        lines.append(pd.DataFrame({**scan, **numbers}))
+        drawn.append((batch, [volume[0, 0].cpu().numpy() for volume in volumes]))
+    write_csv(pd.concat(lines), table)
     _draw(figure, drawn, strengths)
 
 
-def _read_probes(path: Path) -> tuple[LinearProbe, LinearProbe]:
-    """The probes of the trained encoder: AD vs CN, and age."""
-    try:
-        fitted = json.loads(path.read_text(encoding="utf-8"))["ldae"]
-        diagnosis, age = (LinearProbe.from_json(fitted[task.name]) for task in (AD_VS_CN, AGE))
-    except (OSError, json.JSONDecodeError, KeyError) as error:
-        raise UserError(f"{path}: no probes of ldae ({error}); run evaluate-probes") from None
-    return diagnosis, age
+def _fit(task: Task, train: pd.DataFrame, embeddings: Path, settings: Probe) -> LinearProbe:
+    """The probe of `task` on training scans' codes; its weights are the direction."""
+    seen = train[task.eligible(train)]
+    subjects = seen["participant_id"].to_numpy()
+    return task.fit(read_embeddings(embeddings, seen), task.target(seen), subjects, settings)
 
 
 def _first(test: pd.DataFrame, diagnosis: str) -> pd.DataFrame:
@@ -109,7 +105,8 @@ def _first(test: pd.DataFrame, diagnosis: str) -> pd.DataFrame:
 def _draw(path: Path, drawn: list[tuple[ScanBatch, list[Volume]]], strengths: list[float]) -> None:
     """One block per scan: sampled volumes, then what the strength adds to the unmoved one."""
     rows = []
-    for batch, (unmoved, *volumes) in drawn:
+    for batch, volumes in drawn:
+        unmoved = volumes[strengths.index(0.0)]
         scan = batch.x[0, 0].cpu().numpy()
         changes = [volume - unmoved for volume in volumes]
         limit = float(np.abs(changes).max()) or 1.0
@@ -123,7 +120,7 @@ def _draw(path: Path, drawn: list[tuple[ScanBatch, list[Volume]]], strengths: li
     draw_rows(
         path,
         title="Semantic code moved towards CN (-) and AD (+), z_T kept",
-        columns=["scan", *[f"{strength:+g}" for strength in strengths]],
+        columns=["scan", *[f"{strength:+g}" if strength else "0" for strength in strengths]],
         rows=rows,
         centre=centre_of(first.brain[0, 0].cpu().numpy()),
     )

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
-from ldae.config import Reconstruction, Sampling, Section, Variation
-from ldae.data.batches import load_batch, take_split
+from ldae.config import Metrics, Sampling, Section, Variation
+from ldae.data.batches import load_batch
+from ldae.data.choices import take_split
 from ldae.metrics.image import ImageScorer, masked_mean
 from ldae.models import load_ldae
 from ldae.report.figures import Row, centre_of, draw_rows
@@ -20,7 +22,7 @@ class Settings(Section):
     seed: int
     sampling: Sampling
     variation: Variation
-    reconstruction: Reconstruction
+    metrics: Metrics
 
 
 def draw_variation(
@@ -39,7 +41,8 @@ def draw_variation(
         scans: the table of scans (`cohort/scans.parquet`).
         derivatives: the folder its volumes and masks lie in.
         models: the folder of `autoencoder`, `ldm` and `ldae`.
-        figure: the scan, its samples, their mean and voxel-wise standard deviation.
+        figure: the scan, its samples and their mean; below, how far each sample is from the mean,
+            and the voxel-wise standard deviation under the mean.
         table: per sample and for their mean, ssim and mse against the scan; `sd_brain`, in the row
             of the mean, averages the standard deviation inside the brain.
         threads: CPU threads.
@@ -53,14 +56,13 @@ def draw_variation(
     with torch.inference_mode():
         batch = load_batch(test.iloc[:1], derivatives, device)
         y = model.encode(batch.x)
-        samples = []
-        for index in range(count):
-            generator = seeded_generator(settings.seed, "variation", index)
-            z_T = torch.randn((1, *model.latent_shape), generator=generator)  # noqa: N806
-            samples.append(model.to_volume(model.sample(z_T, y, steps=steps)).clamp(0, 1))
-        drawn = torch.cat(samples)
+        generators = [seeded_generator(settings.seed, "variation", i) for i in range(count)]
+        noise = [torch.randn(model.latent_shape, generator=each) for each in generators]
+        z_T = torch.stack(noise).to(y)  # noqa: N806
+        sampled = model.sample(z_T, y.expand(count, -1), steps=steps)
+        drawn = torch.cat([model.to_volume(z_0).clamp(0, 1) for z_0 in torch.split(sampled, 1)])
         spread, average = torch.std_mean(drawn, dim=0, keepdim=True)
-        scorer = ImageScorer(settings.reconstruction.ssim_window, perceptual=None)
+        scorer = ImageScorer(settings.metrics.ssim_window, perceptual=None)
         shape = drawn.shape
         scores = scorer.score(drawn, batch.x.expand(shape), batch.brain.expand(shape))
         of_mean = scorer.score(average, batch.x, batch.brain)
@@ -75,13 +77,13 @@ def draw_variation(
 
     scan, middle, deviation = (v[0, 0].cpu().numpy() for v in (batch.x, average, spread))
     volumes = [scan, *[volume.numpy() for volume in drawn[:, 0].cpu()], middle]
-    absent = [None] * (len(volumes) - 1)
+    departures = [np.abs(volume - middle) for volume in volumes[1:-1]]
     rows = [
         row
         for plane in ("axial", "coronal")
         for row in (
             Row(plane, volumes, plane=plane),
-            Row("deviation", [*absent, deviation], plane=plane, kind="spread"),
+            Row("|minus\nmean|, sd", [None, *departures, deviation], plane=plane, kind="spread"),
         )
     ]
     subject, session = batch.rows.iloc[0][KEYS]

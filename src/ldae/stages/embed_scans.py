@@ -10,7 +10,8 @@ from torch import nn
 
 from ldae import config
 from ldae.config import Sampling, Section
-from ldae.data.batches import ScanBatches, take_split
+from ldae.data.batches import ScanBatches
+from ldae.data.choices import take_split
 from ldae.data.embeddings import write_embeddings
 from ldae.data.volumes import VolumeSet
 from ldae.models import build_semantic_encoder, load_autoencoder, load_ldae

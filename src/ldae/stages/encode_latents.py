@@ -5,32 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
-from ldae import config
 from ldae.data.latents import INDEX, INDEX_NAME, SCALE_NAME, is_current, read_latent, write_latent
 from ldae.data.volumes import load_volume
 from ldae.errors import UserError
-from ldae.models import LatentAutoencoder, load_autoencoder
+from ldae.models import load_autoencoder
 from ldae.runtime import use_threads, write_json
 from ldae.settings import fingerprint
 from ldae.tables import KEYS, SCANS, read_table, write_table
 
 
-class Settings(config.Section):
-    """What this stage reads of the configuration."""
-
-    latents: config.Latents
-
-
 def encode_latents(
-    *,
-    scans: Path,
-    derivatives: Path,
-    autoencoder: Path,
-    latents: Path,
-    threads: int,
-    settings: Settings,
+    *, scans: Path, derivatives: Path, autoencoder: Path, latents: Path, threads: int
 ) -> None:
     """Encode all scans, skipping those whose volume and autoencoder have not changed.
 
@@ -41,7 +27,6 @@ def encode_latents(
         latents: folder for one NPZ per scan (`mean`, `std`, (C, X, Y, Z) float32, unscaled),
             `scale.json` and `index.parquet`.
         threads: CPU threads.
-        settings: latents.
     """
     use_threads(threads)
     table = read_table(scans, SCANS)
@@ -54,26 +39,18 @@ def encode_latents(
         not is_current(latents / file, mark)
         for file, mark in zip(index["file"], index["fingerprint"], strict=True)
     ]
-    rows = np.flatnonzero(stale)
-    logging.info("encoding %d of %d scans; the others are up to date", len(rows), len(index))
-    size = settings.latents.batch_size
-    for chosen in np.split(rows, range(size, len(rows), size)):
-        volumes = [derivatives / volume for volume in table["volume"].iloc[chosen]]
-        _encode(model, latents, volumes=volumes, index=index.iloc[chosen])
+    logging.info("encoding %d of %d scans; the others are up to date", sum(stale), len(index))
+    for volume, file, mark in zip(
+        table.loc[stale, "volume"],
+        index.loc[stale, "file"],
+        index.loc[stale, "fingerprint"],
+        strict=True,
+    ):
+        # one by one: in a batch a scan's latent would differ, in its last bits, with its neighbours
+        means, stds = model.posterior(load_volume(derivatives / volume)[None, None])
+        write_latent(latents / file, mean=means[0], std=stds[0], fingerprint=mark)
     write_json(latents / SCALE_NAME, _scale(latents, index) | {"autoencoder": model.weights})
     write_table(index, latents / INDEX_NAME, INDEX)
-
-
-def _encode(
-    model: LatentAutoencoder, latents: Path, *, volumes: list[Path], index: pd.DataFrame
-) -> None:
-    if not volumes:
-        return
-    x = torch.stack([load_volume(volume) for volume in volumes])[:, None]
-    means, stds = model.posterior(x)
-    scans = zip(index["file"], index["fingerprint"], means, stds, strict=True)
-    for file, mark, mean, std in scans:
-        write_latent(latents / file, mean=mean, std=std, fingerprint=mark)
 
 
 def _scale(latents: Path, index: pd.DataFrame) -> dict[str, float | int]:

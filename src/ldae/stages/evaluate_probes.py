@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.config import Bootstrap, Probe, Section
-from ldae.data.batches import take_split
+from ldae.data.choices import take_split
 from ldae.data.embeddings import read_embeddings
 from ldae.metrics.statistics import Array, subject_weights, summarise
 from ldae.metrics.tasks import TASKS, Task, demographics

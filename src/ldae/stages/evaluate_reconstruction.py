@@ -13,15 +13,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ldae.config import Bootstrap, Reconstruction, Sampling, Section
-from ldae.data.batches import (
-    ScanBatch,
-    ScanBatches,
-    mean_volume,
-    other_subject,
-    scan_noise,
-    take_split,
-)
+from ldae.config import Bootstrap, Metrics, Reconstruction, Sampling, Section
+from ldae.data.batches import ScanBatch, ScanBatches, mean_volume, scan_noise
+from ldae.data.choices import other_subject, take_split
 from ldae.metrics.image import METRICS, ImageScorer, load_perceptual
 from ldae.metrics.statistics import mean_of, subject_weights, summarise
 from ldae.models import LatentDiffusionAutoencoder, load_ldae
@@ -44,6 +38,7 @@ class Settings(Section):
     seed: int
     pretrained: str | None
     sampling: Sampling
+    metrics: Metrics
     reconstruction: Reconstruction
     bootstrap: Bootstrap
 
@@ -86,7 +81,7 @@ def evaluate_reconstruction(
     device = pick_device()
     model = load_ldae(models, clip=settings.sampling.clip, device=device)
     folder = Path(settings.pretrained) if settings.pretrained else None
-    scorer = ImageScorer(settings.reconstruction.ssim_window, load_perceptual(folder, device))
+    scorer = ImageScorer(settings.metrics.ssim_window, load_perceptual(folder, device))
     average = mean_volume(take_split(rows, "train"), derivatives).to(device)
 
     batches = ScanBatches(test, derivatives, settings.sampling.batch_size, device)

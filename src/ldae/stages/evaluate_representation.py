@@ -7,7 +7,8 @@ import pandas as pd
 import torch
 
 from ldae.config import Bootstrap, Ldae, Sampling, Section
-from ldae.data.batches import ScanBatches, other_subject, scan_noise, take_split
+from ldae.data.batches import ScanBatches, scan_noise
+from ldae.data.choices import other_subject, take_split
 from ldae.data.embeddings import read_embeddings
 from ldae.diffusion.losses import representation_loss
 from ldae.metrics.statistics import Statistic, mean_of, ratio_of, subject_weights, summarise
@@ -66,7 +67,7 @@ def evaluate_representation(
     lines = []
     for path in embeddings:
         codes = read_embeddings(path, held_out)
-        statistics = code_statistics(torch.from_numpy(codes))
+        statistics = code_statistics(torch.tensor(codes))
         line: dict[str, object] = {
             "encoder": path.stem,
             "variance_per_dim": statistics["code_variance"],

@@ -41,6 +41,7 @@ class Settings(config.Section):
     ldae: config.Ldae
     sampling: config.Sampling
     bootstrap: config.Bootstrap
+    metrics: config.Metrics
     reconstruction: config.Reconstruction
     probe: config.Probe
     interpolation: config.Interpolation
@@ -135,15 +136,14 @@ def _mosaics(scans: pd.DataFrame, derivatives: Path) -> list[Mosaic]:
     chosen = sorted({round(i * (len(order) - 1) / (MOSAICS - 1)) for i in range(MOSAICS)})
     mosaics = []
     for scan in order.iloc[chosen].itertuples() if len(order) else ():
-        path = derivatives / str(scan.volume)
-        found = sorted(path.parent.glob("*desc-qc*.png"))
-        if found:
+        picture = derivatives / figure_path(str(scan.participant_id), str(scan.session_id))
+        if picture.is_file():
             caption = (
                 f"{scan.participant_id} {scan.session_id}: brain {scan.qc_brain_ml:.0f} ml, "
                 f"overlap {scan.qc_template_dice:.3f}, "
                 f"correlation {scan.qc_template_correlation:.3f}"
             )
-            mosaics.append(Mosaic(load_picture(found[0]), caption))
+            mosaics.append(Mosaic(load_picture(picture), caption))
     return mosaics
 
 

@@ -183,14 +183,14 @@ SCANS = scans(
 
 
 def test_demographics_count_subjects_by_their_first_scan():
-    table = demographics(SCANS).set_index(["split", "diagnosis at first scan"])
+    table = demographics(SCANS).set_index(["split", "diagnosis"])
     assert table.loc[("train", "CN"), "subjects"] == 2
     assert table.loc[("train", "CN"), "scans"] == 3
-    assert table.loc[("train", "CN"), "age at first scan, mean (SD)"] == "75.0 (7.1)"
+    assert table.loc[("train", "CN"), "age, mean (SD)"] == "75.0 (7.1)"
     assert table.loc[("train", "all"), "female"] == "1 (50 %)"
     assert table.loc[("train", "CN"), "field strength"] == "1.5 T / 3 T"
     assert ("train", "MCI") not in table.index
-    assert table.loc[("test", "AD"), "age at first scan, mean (SD)"] == "75.0"
+    assert table.loc[("test", "AD"), "age, mean (SD)"] == "75.0"
 
 
 def test_attrition_adds_up_or_says_that_it_does_not():

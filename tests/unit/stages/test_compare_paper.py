@@ -89,7 +89,7 @@ def test_causes_name_only_what_differs(project, paper_settings):
     demo = yaml.safe_load((project / "config/demo.yaml").read_text())
     paper_settings["cohort"] |= demo["cohort"]
     paper_settings["preprocessing"] |= {"grid": demo["preprocessing"]["grid"]}
-    paper_settings["reconstruction"]["ssim_window"] = 7
+    paper_settings["metrics"]["ssim_window"] = 7
     small = known_causes(Settings.model_validate(paper_settings))
     assert small["reconstruction"] == [
         "synthetic cohort instead of ADNI",

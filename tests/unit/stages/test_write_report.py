@@ -130,9 +130,9 @@ def inputs(tmp_path: Path) -> dict[str, Any]:
     (model / "train.jsonl").write_text("\n".join(map(json.dumps, lines)))
     (tmp_path / "benchmarks").mkdir()
     (tmp_path / "benchmarks/train_ldm.tsv").write_text("s\tmax_rss\tcpu_time\n61\t800\t120\n")
-    anat = tmp_path / "derivatives/sub-A/ses-M000/anat"
-    anat.mkdir(parents=True)
-    (anat / "sub-A_ses-M000_desc-qc_T1w.png").write_bytes(PIXEL)
+    pictures = tmp_path / "derivatives/sub-A/figures"
+    pictures.mkdir(parents=True)
+    (pictures / "sub-A_ses-M000_desc-qc_T1w.png").write_bytes(PIXEL)
     tables = ("paper", "reconstruction", "downstream", "representation", "extra")
     figures = ("reconstruction", "interpolation", "manipulation", "variation")
     return {

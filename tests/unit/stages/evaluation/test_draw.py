@@ -1,20 +1,18 @@
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from ldae.config import Interpolation, Manipulation, Reconstruction, Sampling, Variation
-from ldae.data.triplets import pick_triplet
+from ldae.config import Interpolation, Manipulation, Metrics, Probe, Sampling, Variation
+from ldae.data.choices import pick_triplet
+from ldae.data.embeddings import write_embeddings
 from ldae.errors import UserError
-from ldae.metrics.probe import LinearProbe
 from ldae.stages import draw_interpolation, draw_manipulation, draw_variation
 from ldae.tables import SCANS, write_table
 
 from .conftest import ENCODER
 
 SAMPLING = Sampling(clip=None, batch_size=4)
-RECONSTRUCTION = Reconstruction(steps=(2,), ssim_window=3)
+METRICS = Metrics(ssim_window=3)
 
 
 def paths(run, folder):
@@ -36,7 +34,7 @@ def interpolate(run, folder, **changed):
     settings = draw_interpolation.Settings(
         sampling=SAMPLING,
         interpolation=Interpolation(steps=2, fractions=(0.0, 0.5, 1.0)),
-        reconstruction=RECONSTRUCTION,
+        metrics=METRICS,
     )
     draw_interpolation.draw_interpolation(**(paths(run, folder) | changed), settings=settings)
     return pd.read_csv(folder / "table.csv")
@@ -79,24 +77,16 @@ def test_the_middle_is_the_visit_nearest_half_way(run):
 
 
 def manipulate(run, folder):
+    codes = folder / "codes.parquet"
     generator = np.random.default_rng(0)
-    size = ENCODER.embedding_dim
-    fitted = {
-        task: LinearProbe(
-            mean=(0.0,) * size,
-            std=(1.0,) * size,
-            weight=tuple(generator.normal(size=size).tolist()),
-            bias=0.0,
-            regularisation=1.0,
-        ).as_json()
-        for task in ("ad_vs_cn", "age")
-    }
-    (folder / "probes.json").write_text(json.dumps({"ldae": fitted}))
+    write_embeddings(codes, run.rows, generator.normal(size=(len(run.rows), ENCODER.embedding_dim)))
+    probe = Probe(inverse_regularisation=(1.0,), ridge_penalty=(1.0,), folds=2)
     draw_manipulation.draw_manipulation(
         **paths(run, folder),
-        probes=folder / "probes.json",
+        embeddings=codes,
         settings=draw_manipulation.Settings(
-            sampling=SAMPLING, manipulation=Manipulation(steps=2, strengths=(-1.0, 0.5, 1.0))
+            sampling=SAMPLING,
+            manipulation=Manipulation(steps=2, strengths=(-1.0, 0.5, 1.0), probe=probe),
         ),
     )
     return pd.read_csv(folder / "table.csv")
@@ -111,17 +101,6 @@ def test_probability_rises_with_the_strength(run, tmp_path):
         assert scan["probability"].is_monotonic_increasing
 
 
-def test_missing_probes_are_said(run, tmp_path):
-    with pytest.raises(UserError, match="run evaluate-probes"):
-        draw_manipulation.draw_manipulation(
-            **paths(run, tmp_path),
-            probes=tmp_path / "none.json",
-            settings=draw_manipulation.Settings(
-                sampling=SAMPLING, manipulation=Manipulation(steps=2, strengths=(1.0,))
-            ),
-        )
-
-
 def vary(run, folder):
     folder.mkdir()
     draw_variation.draw_variation(
@@ -130,7 +109,7 @@ def vary(run, folder):
             seed=1,
             sampling=SAMPLING,
             variation=Variation(steps=2, samples=3),
-            reconstruction=RECONSTRUCTION,
+            metrics=METRICS,
         ),
     )
     return pd.read_csv(folder / "table.csv", dtype={"sample": str})

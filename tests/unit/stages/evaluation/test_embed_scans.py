@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from ldae.config import Sampling
-from ldae.data.batches import load_batch, take_split
+from ldae.data.batches import load_batch
+from ldae.data.choices import take_split
 from ldae.data.embeddings import read_embeddings
 from ldae.errors import UserError
 from ldae.models import load_ldae

@@ -3,15 +3,9 @@ import pandas as pd
 import pytest
 import torch
 
-from ldae.config import Bootstrap, Ldae, Reconstruction, Sampling
-from ldae.data.batches import (
-    ScanBatches,
-    load_batch,
-    mean_volume,
-    other_subject,
-    scan_noise,
-    take_split,
-)
+from ldae.config import Bootstrap, Ldae, Metrics, Reconstruction, Sampling
+from ldae.data.batches import ScanBatches, load_batch, mean_volume, scan_noise
+from ldae.data.choices import other_subject, take_split
 from ldae.data.embeddings import write_embeddings
 from ldae.errors import UserError
 from ldae.models import load_ldae
@@ -37,7 +31,8 @@ def evaluate(run, folder, batch_size=3):
             seed=2,
             pretrained=None,
             sampling=Sampling(clip=None, batch_size=batch_size),
-            reconstruction=Reconstruction(steps=(4, 2), ssim_window=3),
+            metrics=Metrics(ssim_window=3),
+            reconstruction=Reconstruction(steps=(4, 2)),
             bootstrap=Bootstrap(replicates=50, confidence=0.95),
         ),
     )

@@ -1,10 +1,39 @@
-"""Three sessions of one subject: two to interpolate between, and the real one in the middle."""
+"""Which scans are evaluated: a split, another subject, three sessions of one subject."""
 
 from typing import NamedTuple
 
 import pandas as pd
 
 from ldae.errors import UserError
+
+
+def take_split(rows: pd.DataFrame, *splits: str) -> pd.DataFrame:
+    """The scans of some splits, by participant and months.
+
+    Raises:
+        UserError: there are none.
+    """
+    taken = rows[rows["split"].isin(splits)]
+    if taken.empty:
+        raise UserError(f"no scan is in the split {' or '.join(splits)}; enlarge it (split:)")
+    return taken.sort_values(["participant_id", "months", "session_id"], ignore_index=True)
+
+
+def other_subject(rows: pd.DataFrame) -> list[int]:
+    """For each row the position of another subject's scan: the next subject's, at a like visit.
+
+    Raises:
+        UserError: there is only one subject.
+    """
+    positions = rows.reset_index(drop=True).groupby("participant_id", sort=True).indices
+    subjects = list(positions)
+    if len(subjects) < 2:
+        raise UserError("one test subject only: no other one to compare with; enlarge split: test")
+    partner = [0] * len(rows)
+    for subject, following in zip(subjects, [*subjects[1:], subjects[0]], strict=True):
+        for visit, position in enumerate(positions[subject]):
+            partner[position] = int(positions[following][visit % len(positions[following])])
+    return partner
 
 
 class Triplet(NamedTuple):

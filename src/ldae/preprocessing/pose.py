@@ -1,0 +1,119 @@
+"""Where the template lies in a raw head: the synthetic head aligned to it, coarse to fine.
+
+Every attempt is judged by the correlation between head and synthetic head inside the zone that
+excludes face and neck; a poor one is followed by the next, costlier strategy.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ldae.preprocessing.bias import head_mask
+from ldae.preprocessing.images import Image, Matrix, coarsen, resample
+from ldae.preprocessing.linear import Step, register
+from ldae.preprocessing.template import Head, load_head
+
+log = logging.getLogger(__name__)
+
+POSE_MM = 4.0  # finer voxels cost more and place the template no better
+FIRST_MM = 8.0
+SLAB_MM = 110.0  # below the vertex, above the neck of any adult
+PIVOT_MM = 80.0  # below the vertex, near the centre of the brain
+PITCHES = (0.0, 15.0, -15.0)  # degrees of nodding to start from
+CONVINCING = 0.8  # correlation at which a cheap attempt is believed
+ACCEPTABLE = 0.7  # real heads in the right pose reach .72-.80, in a wrong one .50-.65
+MIN_CORRELATION = 0.45  # below it there is no head in the image
+
+QUICK = (
+    Step("Similarity", iterations=(20,), shrink=(1,), blur=(0,), sampled=0.3),
+    Step("Affine", iterations=(40,), shrink=(1,), blur=(0,), sampled=0.3),
+)
+POLISH = (Step("Affine", iterations=(30, 20), shrink=(2, 1), blur=(1, 0), sampled=0.25),)
+THOROUGH = tuple(
+    Step(kind, iterations=(100, 100, 50), shrink=(3, 2, 1), blur=(2, 1, 0), sampled=0.5)
+    for kind in ("Rigid", "Similarity", "Affine")
+)
+
+
+@dataclass(frozen=True)
+class Pose:
+    """The matrix from head to template millimetres, and how well the synthetic head then fits."""
+
+    mapping: Matrix
+    correlation: float
+
+
+def find_pose(head: Image) -> Pose:
+    """The best of the attempts, stopping at the first that is good enough for its strategy."""
+    working = coarsen(head, POSE_MM)
+    template = load_head(POSE_MM)
+    best: Pose | None = None
+    for number, (mapping, enough) in enumerate(_attempts(working), start=1):
+        pose = Pose(mapping, _correlation(working, template, mapping))
+        log.debug("pose attempt %d: correlation %.3f", number, pose.correlation)
+        if best is None or pose.correlation > best.correlation:
+            best = pose
+        if best.correlation >= enough:
+            break
+    assert best is not None
+    return best
+
+
+def _attempts(head: Image) -> Iterator[tuple[Matrix, float]]:
+    """Mappings to judge, each with the correlation that makes the next unnecessary."""
+    first, coarse = coarsen(head, FIRST_MM), load_head(FIRST_MM)
+    fine = load_head(POSE_MM)
+    level = _start(head, PITCHES[0])
+    quick = [_register(first, coarse, level, QUICK)]
+    yield quick[0], CONVINCING
+    starts = [level, *(_start(head, pitch) for pitch in PITCHES[1:])]
+    quick += [_register(first, coarse, start, QUICK) for start in starts[1:]]
+    best = max(quick, key=lambda mapping: _correlation(first, coarse, mapping))
+    yield _register(head, fine, best, POLISH), ACCEPTABLE
+    for start in starts:
+        yield _register(head, fine, start, THOROUGH), ACCEPTABLE
+
+
+def _register(head: Image, template: Head, start: Matrix, steps: tuple[Step, ...]) -> Matrix:
+    return register(head, template.image, start=start, steps=steps, moving_zone=template.zone)
+
+
+def _start(head: Image, pitch_degrees: float) -> Matrix:
+    """Vertex on vertex, middle on middle, the same width, nodded about the brain's centre."""
+    vertex, width = _crown(head)
+    template_vertex, template_width = _crown(load_head(POSE_MM).image)
+    scale = template_width / width
+    cosine, sine = np.cos(np.radians(pitch_degrees)), np.sin(np.radians(pitch_degrees))
+    linear = scale * np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
+    mapping = np.eye(4)
+    mapping[:3, :3] = linear
+    pivot = vertex - [0, 0, PIVOT_MM]
+    mapping[:3, 3] = template_vertex - [0, 0, scale * PIVOT_MM] - linear @ pivot
+    return mapping
+
+
+def _crown(head: Image) -> tuple[Matrix, float]:
+    """The point (3,) above the head's middle at the vertex's height, and the head's width, mm."""
+    tissue = ndimage.binary_opening(head_mask(head))
+    area = tissue.sum(axis=(0, 1)) * head.spacing[0] * head.spacing[1]
+    top = int(np.flatnonzero(area >= min(1000.0, area.max()))[-1])
+    bottom = max(0, top - int(SLAB_MM / head.spacing[2]))
+    middle = ndimage.center_of_mass(tissue[:, :, bottom : top + 1].sum(axis=2) + 1e-6)
+    vertex = head.affine[:3, :3] @ [*middle, top] + head.affine[:3, 3]
+    widest = np.sort(area[bottom : top + 1])[-5:].mean()
+    return vertex, float(np.sqrt(max(widest, 1.0)))
+
+
+def _correlation(head: Image, template: Head, mapping: Matrix) -> float:
+    """Pearson correlation inside the zone; bright fat is capped, since its signal varies."""
+    zone = resample(template.zone, head, mapping).data > 0.5
+    if zone.sum() < 100:
+        return -1.0
+    seen = np.minimum(head.data[zone], np.percentile(head.data[zone], 98))
+    expected = resample(template.image, head, mapping).data[zone]
+    if seen.std() == 0 or expected.std() == 0:
+        return -1.0
+    return float(np.corrcoef(seen, expected)[0, 1])

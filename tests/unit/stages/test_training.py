@@ -1,0 +1,208 @@
+"""The four training stages, one after the other, on blobs; then the models put together again."""
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ldae.config import Section
+from ldae.data.volumes import load_volume
+from ldae.errors import UserError
+from ldae.models import load_autoencoder, load_ldae, load_ldm
+from ldae.stages import encode_latents, train_autoencoder, train_ldae, train_ldm
+from ldae.tables import SCANS, read_table
+
+
+@dataclass(frozen=True)
+class Workplace:
+    scans: Path
+    derivatives: Path
+    run: Path
+    settings: dict
+
+    def of(self, model: type[Section], **changes: object) -> Section:
+        known = {k: v for k, v in self.settings.items() if k in model.model_fields}
+        return model.model_validate(known | changes)
+
+    def train_autoencoder(self) -> None:
+        train_autoencoder.train_autoencoder(
+            scans=self.scans,
+            derivatives=self.derivatives,
+            model=self.run / "models/autoencoder",
+            state=self.run / "state/autoencoder",
+            threads=1,
+            settings=self.of(train_autoencoder.Settings),
+        )
+
+    def encode_latents(self) -> None:
+        encode_latents.encode_latents(
+            scans=self.scans,
+            derivatives=self.derivatives,
+            autoencoder=self.run / "models/autoencoder",
+            latents=self.run / "latents",
+            threads=1,
+        )
+
+    def train_ldm(self) -> None:
+        train_ldm.train_ldm(
+            scans=self.scans,
+            latents=self.run / "latents",
+            model=self.run / "models/ldm",
+            state=self.run / "state/ldm",
+            threads=1,
+            settings=self.of(train_ldm.Settings),
+        )
+
+    def train_ldae(self, **changes: object) -> None:
+        train_ldae.train_ldae(
+            scans=self.scans,
+            derivatives=self.derivatives,
+            latents=self.run / "latents",
+            ldm=self.run / "models/ldm",
+            model=self.run / "models/ldae",
+            state=self.run / "state/ldae",
+            threads=1,
+            settings=self.of(train_ldae.Settings, **changes),
+        )
+
+
+@pytest.fixture(scope="module")
+def trained(blob_scans, tiny_training, tmp_path_factory) -> Workplace:
+    place = Workplace(
+        blob_scans / "scans.parquet",
+        blob_scans / "derivatives",
+        tmp_path_factory.mktemp("run"),
+        tiny_training,
+    )
+    place.train_autoencoder()
+    place.encode_latents()
+    place.train_ldm()
+    place.train_ldae()
+    return place
+
+
+def journal(trained: Workplace, model: str) -> list[dict[str, float]]:
+    lines = (trained.run / "models" / model / "train.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def config(trained: Workplace, model: str) -> dict:
+    return json.loads((trained.run / "models" / model / "config.json").read_text())
+
+
+@pytest.mark.parametrize("model", ["autoencoder", "ldm", "ldae"])
+def test_models_learn_and_leave_weights_config_and_journal(trained, model) -> None:
+    losses = [r["validation_loss"] for r in journal(trained, model) if "validation_loss" in r]
+    assert min(losses) < losses[0]
+    training = config(trained, model)["training"]
+    assert training["steps"] == 30
+    assert training["best_validation_loss"] == min(losses)
+
+
+def test_what_was_left_out_of_the_loss_is_recorded(trained) -> None:
+    assert config(trained, "autoencoder")["perceptual_loss"] is False
+    joined = [r["step"] for r in journal(trained, "autoencoder") if "discriminator" in r]
+    assert joined == list(range(11, 31))  # after 40 samples of 4 a step
+
+
+def test_the_code_is_watched_while_training(trained) -> None:
+    last = journal(trained, "ldae")[-1]
+    watched = {"code_variance", "code_effective_rank", "shuffled_loss_ratio"}
+    assert {f"validation_{name}" for name in watched} <= set(last)
+    assert last["validation_code_variance"] > 0.01
+
+
+def test_latents_are_scaled_by_the_training_scans_alone(trained) -> None:
+    index = pd.read_parquet(trained.run / "latents/index.parquet")
+    assert len(index) == 24
+    means = [
+        np.load(trained.run / "latents" / file)["mean"]
+        for file in index.loc[index["split"] == "train", "file"]
+    ]
+    scale = json.loads((trained.run / "latents/scale.json").read_text())
+    assert scale["latent_scale"] == pytest.approx(1 / np.std(means), rel=1e-5)
+    assert scale["training_scans"] == 12
+    assert config(trained, "ldm")["latent_scale"] == scale["latent_scale"]
+
+
+def test_unchanged_latents_are_not_encoded_again(trained, caplog) -> None:
+    first = sorted((trained.run / "latents").glob("*.npz"))[0]
+    kept = {path: path.stat().st_mtime_ns for path in (trained.run / "latents").glob("*.npz")}
+    content = first.read_bytes()
+    first.write_bytes(content[:50])
+    with caplog.at_level(logging.INFO):
+        trained.encode_latents()
+    assert "encoding 1 of 24" in caplog.text
+    assert first.read_bytes() == content
+    assert all(p.stat().st_mtime_ns == time for p, time in kept.items() if p != first)
+
+
+def test_models_are_put_together_again(trained) -> None:
+    model = load_ldae(trained.run / "models", device=torch.device("cpu"))
+    table = read_table(trained.scans, SCANS)
+    x = torch.stack([load_volume(trained.derivatives / v) for v in table["volume"][:2]])[:, None]
+    assert model.volume_shape == (16, 16, 16)
+    assert model.latent_shape == (2, 8, 8, 8)
+    assert model.embedding_dim == 16
+
+    z_0 = model.to_latent(x)
+    with np.load(trained.run / "latents/sub-00_ses-M000.npz") as stored:
+        expected = torch.from_numpy(stored["mean"]) * model.latent_scale
+    torch.testing.assert_close(z_0[0], expected, rtol=0, atol=1e-5)
+    assert model.to_volume(z_0).shape == x.shape
+
+    y = model.encode(x)
+    assert y.shape == (2, 16)
+    with_code, without = (model.invert(z_0, code, steps=5) for code in (y, None))
+    assert with_code.shape == z_0.shape
+    assert not torch.equal(with_code, without)
+    assert torch.isfinite(model.sample(with_code, y, steps=5)).all()
+    assert not any(p.requires_grad for p in model.semantic_encoder.parameters())
+
+
+def test_an_estimator_that_says_nothing_leaves_the_plain_diffusion_model(trained) -> None:
+    model = load_ldae(trained.run / "models", device=torch.device("cpu"))
+    for parameter in model.shifted.estimator.head.parameters():
+        parameter.zero_()
+    terminal = torch.randn(1, *model.latent_shape, generator=torch.Generator().manual_seed(0))
+    shifted = model.sample(terminal, torch.zeros(1, 16), steps=5)
+    torch.testing.assert_close(shifted, model.sample(terminal, None, steps=5))
+
+
+def test_the_frozen_model_is_stored_once(trained) -> None:
+    names = set(load_file(trained.run / "models/ldae/weights.safetensors"))
+    assert {name.split(".")[0] for name in names} == {"semantic_encoder", "gradient_estimator"}
+    assert not any(".base." in name for name in names)
+    state = torch.load(trained.run / "state/ldae/checkpoint.pt")["state"]
+    assert not any("base" in name for name in state["modules"]["objective"])
+
+
+def test_models_that_do_not_belong_together_are_refused(trained, tmp_path) -> None:
+    for name in ("autoencoder", "ldm", "ldae"):
+        (tmp_path / name).symlink_to(trained.run / "models" / name)
+    (tmp_path / "ldm").unlink()
+    (tmp_path / "ldm").mkdir()
+    for path in (trained.run / "models/ldm").iterdir():
+        (tmp_path / "ldm" / path.name).write_bytes(path.read_bytes())
+    other = config(trained, "ldm") | {"autoencoder": "0" * 64}
+    (tmp_path / "ldm/config.json").write_text(json.dumps(other))
+    with pytest.raises(UserError, match="another model"):
+        load_ldae(tmp_path)
+    assert load_ldm(tmp_path / "ldm").autoencoder == "0" * 64
+    assert load_autoencoder(tmp_path / "autoencoder").volume_shape == (16, 16, 16)
+
+
+def test_imagenet_weights_that_are_missing_are_asked_for(trained) -> None:
+    encoder = trained.settings["ldae"]["semantic_encoder"] | {
+        "initialise": "imagenet",
+        "widths": [96, 192, 384, 768],
+        "depths": [3, 3, 9, 3],
+    }
+    with pytest.raises(UserError, match=r"convnext_tiny-983f1562\.pth.*initialise: random"):
+        trained.train_ldae(ldae=trained.settings["ldae"] | {"semantic_encoder": encoder})
