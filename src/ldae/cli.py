@@ -1,6 +1,7 @@
 """The command line: one subcommand per stage, imported only when it is called."""
 
 import logging
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -70,6 +71,9 @@ Parameter(converter=_settings, accepts_keys=False, n_tokens=-1)(Section)
 def main(arguments: list[str] | None = None) -> Any:
     """Run one subcommand; a mistake of the user ends in one line and exit status 1."""
     configure_logging()
+    # Threads that wait by spinning slow down every other job on a busy machine; read by OpenMP at
+    # import.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     words = sys.argv[1:] if arguments is None else arguments
     if words and words[0] in WORKFLOW:
         logging.info("$ ldae %s", shlex.join(words))

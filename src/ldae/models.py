@@ -109,7 +109,7 @@ class LatentDiffusionAutoencoder:
         )
 
     @torch.no_grad()
-    def sample(self, z_T: Tensor, y: Tensor | None, *, steps: int) -> Tensor:  # noqa: N803
+    def sample(self, z_T: Tensor, y: Tensor | None, *, steps: int) -> Tensor:
         """Clean latent z_0 of `z_T` by DDIM sampling; `y` None: the diffusion model alone."""
         return ddim.sample(
             self._eps(y), z_T.to(self.device), self.schedule, steps=steps, clip=self.clip

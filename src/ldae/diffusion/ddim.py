@@ -31,7 +31,7 @@ def ddim_step(
 
 def sample(
     eps_fn: EpsFn,
-    z_T: Tensor,  # noqa: N803
+    z_T: Tensor,
     schedule: NoiseSchedule,
     *,
     steps: int,

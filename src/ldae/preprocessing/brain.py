@@ -24,6 +24,7 @@ SURROUNDINGS_MM = 15.0  # around the prior: room to grow and to be closed
 CORE_MM = 10.0  # this deep inside the prior everything is brain
 OPENING_MM = 3.0
 CLOSING_MM = 6.0  # bridges sulci
+DARKEST_TISSUE = 0.7  # of grey matter's signal: about half a voxel of it beside bone or CSF
 RIM_MM = 1.0  # of CSF around the cortex
 SMOOTH_MM = 1.5
 MAX_STRIPPED_FRACTION = 0.7  # of voxels above zero, in an image said to be stripped
@@ -132,7 +133,7 @@ def _refine(head: Image, mapping: Matrix) -> Mask:
 
 
 def _tissue_range(values: Array) -> tuple[float, float]:
-    """Signal between CSF and grey matter, and signal too bright for white matter, by k-means."""
+    """Darkest and brightest signal of brain, from the k-means classes of grey and white matter."""
     if values.size < 100:
         raise ScanError("no-head", "the template ends up outside the image")
     centres = np.percentile(values, [5, 35, 80])
@@ -141,8 +142,8 @@ def _tissue_range(values: Array) -> tuple[float, float]:
         centres = np.array(
             [values[nearest == k].mean() if (nearest == k).any() else centres[k] for k in range(3)]
         )
-    csf, grey, white = centres
-    return float((csf + grey) / 2), float(white + 1.5 * (white - grey))
+    _, grey, white = centres
+    return DARKEST_TISSUE * float(grey), float(white + 1.5 * (white - grey))
 
 
 def _depth(mask: Mask, image: Image) -> Array:

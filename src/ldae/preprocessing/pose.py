@@ -26,6 +26,7 @@ PITCHES = (0.0, 15.0, -15.0)  # degrees of nodding to start from
 CONVINCING = 0.8  # correlation at which a cheap attempt is believed
 ACCEPTABLE = 0.7  # real heads in the right pose reach .72-.80, in a wrong one .50-.65
 MIN_CORRELATION = 0.45  # below it there is no head in the image
+HOPELESS = 0.3  # below this no other start is worth its time
 
 QUICK = (
     Step("Similarity", iterations=(20,), shrink=(1,), blur=(0,), sampled=0.3),
@@ -72,7 +73,10 @@ def _attempts(head: Image) -> Iterator[tuple[Matrix, float]]:
     starts = [level, *(_start(head, pitch) for pitch in PITCHES[1:])]
     quick += [_register(first, coarse, start, QUICK) for start in starts[1:]]
     best = max(quick, key=lambda mapping: _correlation(first, coarse, mapping))
-    yield _register(head, fine, best, POLISH), ACCEPTABLE
+    polished = _register(head, fine, best, POLISH)
+    yield polished, ACCEPTABLE
+    if _correlation(head, fine, polished) < HOPELESS:
+        return
     for start in starts:
         yield _register(head, fine, start, THOROUGH), ACCEPTABLE
 

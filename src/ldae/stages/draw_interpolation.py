@@ -65,7 +65,7 @@ def draw_interpolation(
         batch = load_batch(pd.DataFrame(sessions), derivatives, device)
         z_0, y = model.to_latent(batch.x), model.encode(batch.x)
         steps = settings.interpolation.steps
-        z_T = model.invert(z_0[[0, -1]], y[[0, -1]], steps=steps)  # noqa: N806
+        z_T = model.invert(z_0[[0, -1]], y[[0, -1]], steps=steps)
         fractions = [*settings.interpolation.fractions, triplet.fraction]
         between = torch.cat([slerp(z_T[:1], z_T[1:], fraction) for fraction in fractions])
         code = torch.cat([lerp(y[:1], y[-1:], fraction) for fraction in fractions])

@@ -67,7 +67,7 @@ def draw_manipulation(
         batch = load_batch(_first(test, diagnosis), derivatives, device)
         with torch.inference_mode():
             y = model.encode(batch.x)
-            z_T = model.invert(model.to_latent(batch.x), y, steps=steps)  # noqa: N806
+            z_T = model.invert(model.to_latent(batch.x), y, steps=steps)
             own = y.cpu().numpy()
             moved = np.concatenate([diagnosis_probe.move(own, strength) for strength in strengths])
             code = torch.from_numpy(moved).to(y)

@@ -58,7 +58,7 @@ def draw_variation(
         y = model.encode(batch.x)
         generators = [seeded_generator(settings.seed, "variation", i) for i in range(count)]
         noise = [torch.randn(model.latent_shape, generator=each) for each in generators]
-        z_T = torch.stack(noise).to(y)  # noqa: N806
+        z_T = torch.stack(noise).to(y)
         sampled = model.sample(z_T, y.expand(count, -1), steps=steps)
         drawn = torch.cat([model.to_volume(z_0).clamp(0, 1) for z_0 in torch.split(sampled, 1)])
         spread, average = torch.std_mean(drawn, dim=0, keepdim=True)

@@ -130,7 +130,7 @@ def _attempts(
             ("ldae", "zero", torch.zeros_like(noise), y),
             ("ldm", "unconditional", noise, None),
         ]
-        for name, start, z_T, code in starts:  # noqa: N806
+        for name, start, z_T, code in starts:
             sampled = model.sample(z_T, code, steps=steps)
             yield Attempt(name, start, steps, model.to_volume(sampled))
 

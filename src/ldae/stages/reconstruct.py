@@ -34,7 +34,7 @@ def reconstruct(scan: Path, *, models: Path, output: Path, steps: int = 50) -> N
     with torch.inference_mode():
         x = single.x.to(model.device)
         y, z_0 = model.encode(x), model.to_latent(x)
-        z_T = model.invert(z_0, y, steps=steps)  # noqa: N806
+        z_T = model.invert(z_0, y, steps=steps)
         decoded = model.to_volume(z_0).clamp(0, 1)
         reconstruction = model.to_volume(model.sample(z_T, y, steps=steps)).clamp(0, 1)
         scorer = ImageScorer(SSIM_WINDOW, perceptual=None)

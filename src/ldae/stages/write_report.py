@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from ldae import __version__, config
+from ldae.bids import figure_path
 from ldae.errors import UserError
 from ldae.report.cohort_flow import attrition, demographics
 from ldae.report.curves import draw_charts, read_log

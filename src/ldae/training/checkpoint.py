@@ -13,7 +13,7 @@ from ldae.errors import UserError
 from ldae.runtime import atomic_path
 from ldae.settings import fingerprint
 
-DEFAULT_SECONDS = 60.0
+DEFAULT_SECONDS = 20.0
 COST_SHARE = 20  # a checkpoint is written at most every 20 times as long as writing it took
 
 
@@ -48,7 +48,7 @@ class Checkpoint:
         return state
 
     def due(self) -> bool:
-        """Whether it is time for the next checkpoint (`LDAE_CHECKPOINT_SECONDS`, default 60)."""
+        """Whether it is time for the next checkpoint (`LDAE_CHECKPOINT_SECONDS`, default 20)."""
         return time.monotonic() - self._written >= max(self.seconds, COST_SHARE * self._cost)
 
     def save(self, state: dict[str, Any]) -> None:

@@ -79,7 +79,8 @@ def test_the_middle_is_the_visit_nearest_half_way(run):
 def manipulate(run, folder):
     codes = folder / "codes.parquet"
     generator = np.random.default_rng(0)
-    write_embeddings(codes, run.rows, generator.normal(size=(len(run.rows), ENCODER.embedding_dim)))
+    drawn = generator.normal(size=(len(run.rows), ENCODER.embedding_dim))
+    write_embeddings(run.rows, drawn.astype(np.float32), codes)
     probe = Probe(inverse_regularisation=(1.0,), ridge_penalty=(1.0,), folds=2)
     draw_manipulation.draw_manipulation(
         **paths(run, folder),
