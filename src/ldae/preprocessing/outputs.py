@@ -5,10 +5,11 @@ from pathlib import Path
 
 from ldae import __version__, bids
 from ldae.config import Preprocessing
-from ldae.runtime import write_json
+from ldae.runtime import write_json, write_text
 
 LINEAR_EXTENSION = ".txt"  # ITK text transform
 DEFORMABLE_EXTENSION = ".h5"  # ITK composite transform
+IGNORED = "**/figures/\n**/*_xfm.*\n**/*_desc-qc.json\n"  # what BIDS 1.10 has no rule for
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def write_description(derivatives: Path) -> None:
     path = derivatives / "dataset_description.json"
     if path.is_file():
         return
+    write_text(derivatives / ".bidsignore", IGNORED)
     write_json(
         path,
         {

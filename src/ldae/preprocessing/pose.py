@@ -23,13 +23,13 @@ FIRST_MM = 8.0
 SLAB_MM = 110.0  # below the vertex, above the neck of any adult
 PIVOT_MM = 80.0  # below the vertex, near the centre of the brain
 PITCHES = (0.0, 15.0, -15.0)  # degrees of nodding to start from
-CONVINCING = 0.8  # correlation at which a cheap attempt is believed
-ACCEPTABLE = 0.7  # real heads in the right pose reach .72-.80, in a wrong one .50-.65
+CONVINCING = 0.72  # correlation at which a cheap attempt is believed
+ACCEPTABLE = 0.7  # real heads in the right pose reach .72 to .80, in a wrong one .50 to .66
 MIN_CORRELATION = 0.45  # below it there is no head in the image
 HOPELESS = 0.3  # below this no other start is worth its time
 
 QUICK = (
-    Step("Similarity", iterations=(20,), shrink=(1,), blur=(0,), sampled=0.3),
+    Step("Rigid", iterations=(20,), shrink=(1,), blur=(0,), sampled=0.3),
     Step("Affine", iterations=(40,), shrink=(1,), blur=(0,), sampled=0.3),
 )
 POLISH = (Step("Affine", iterations=(30, 20), shrink=(2, 1), blur=(1, 0), sampled=0.25),)

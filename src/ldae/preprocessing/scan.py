@@ -55,7 +55,11 @@ def preprocess_scan(
     write_image(volume, outputs.volume, np.float32)
     write_image(volume.with_data(inside), outputs.mask, np.uint8)
     draw_mosaic(corrected, brain.mask, volume, settings.grid, path=outputs.figure)
-    space = {"SpatialReference": TEMPLATE, "Sources": [image.name]}
+    space = {
+        "SpatialReference": TEMPLATE,
+        "Resolution": f"{settings.grid.spacing_mm:g} mm isotropic",
+        "Sources": [image.name],
+    }
     write_json(outputs.volume_sidecar, {"SkullStripped": True, **space})
     write_json(outputs.mask_sidecar, {"Type": "Brain", **space})
     write_json(

@@ -17,6 +17,7 @@ from scipy import ndimage
 from ldae.preprocessing.images import Array, Image, around, coarsen
 
 BRAIN_THRESHOLD = 0.2  # of the template's maximum, as nilearn's own brain mask
+HALFWAY_MM = 2.0  # voxels from which coarser ones are made
 MARGIN_MM = 28  # room for the scalp and some air
 BACKGROUND_MM = 8.0  # kept around the brain when the brain alone is registered
 SHELLS = (
@@ -71,17 +72,30 @@ def load_head(spacing_mm: float) -> Head:
     )
 
 
+@lru_cache(maxsize=8)
 def _load(spacing_mm: float) -> tuple[Image, Image]:
-    """Mask and brain with a margin for the head."""
-    file: nib.Nifti1Image = load_mni152_template(resolution=1)
-    stored = file.get_fdata(dtype=np.float32)
-    affine = np.asarray(file.affine, dtype=np.float64).copy()
+    """Mask and brain, with a margin for the head.
+
+    Coarse ones come from 2 mm voxels: two blurs add up to the same one, at a tenth of the cost.
+    """
+    if spacing_mm >= 2 * HALFWAY_MM:
+        mask, brain = _load(HALFWAY_MM)
+        return coarsen(mask, spacing_mm), coarsen(brain, spacing_mm)
+    file = _file()
+    affine = file.affine.copy()
     affine[:3, 3] -= affine[:3, :3] @ np.full(3, MARGIN_MM)
-    scale = np.percentile(stored[stored > BRAIN_THRESHOLD], 99)
-    padded = Image(np.pad(stored, MARGIN_MM), affine)
-    mask = coarsen(padded.with_data(padded.data > BRAIN_THRESHOLD), spacing_mm)
-    brain = coarsen(padded.with_data(padded.data / scale), spacing_mm)
-    return mask, brain.with_data(brain.data * mask.data)
+    inside = (file.data > BRAIN_THRESHOLD).astype(np.float32)
+    scale = np.percentile(file.data[inside > 0], 99)
+    mask, brain = (
+        coarsen(Image(np.pad(values, MARGIN_MM), affine), spacing_mm)
+        for values in (inside, file.data * inside / scale)
+    )
+    return mask, brain
+
+
+def _file() -> Image:
+    file: nib.Nifti1Image = load_mni152_template(resolution=1)
+    return Image(file.get_fdata(dtype=np.float32), np.asarray(file.affine, dtype=np.float64))
 
 
 def _rise(x: Array) -> Array:
@@ -92,7 +106,7 @@ def _rise(x: Array) -> Array:
 @lru_cache(maxsize=1)
 def brain_centre() -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Centre (3,) of the brain's bounding box, RAS+ mm; x is 0 by the template's symmetry."""
-    mask = load_template(1.0).mask
-    voxels = [np.flatnonzero((mask.data > 0.5).any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-    middle = [(found[0] + found[-1]) / 2 for found in voxels]
-    return np.asarray(mask.affine[:3, :3] @ middle + mask.affine[:3, 3])
+    template = _file()
+    (box,) = ndimage.find_objects((template.data > BRAIN_THRESHOLD).astype(np.int8))
+    middle = [(part.start + part.stop - 1) / 2 for part in box]
+    return np.asarray(template.affine[:3, :3] @ middle + template.affine[:3, 3])

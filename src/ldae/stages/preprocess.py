@@ -43,7 +43,7 @@ def preprocess(
     image: Path,
     *,
     output: Annotated[Path, Parameter(alias="-o")],
-    settings: Settings = PAPER,
+    settings: Annotated[Settings, Parameter(show_default=False)] = PAPER,
 ) -> None:
     """Write the brain of one image in template space, its mask, transforms, figures and picture.
 

@@ -1,11 +1,12 @@
 """One file from which a training continues, whatever ended it."""
 
+import fcntl
 import logging
 import os
 import pickle
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 
@@ -28,6 +29,7 @@ class Checkpoint:
         self.seconds = _interval()
         self._written = time.monotonic()
         self._cost = 0.0
+        self._lock = _alone(folder)
 
     def load(self) -> dict[str, Any] | None:
         """The state to continue from; None, with the reason in the log, when none fits."""
@@ -67,6 +69,21 @@ class Checkpoint:
             ) from None
         self._written = time.monotonic()
         self._cost = self._written - started
+
+
+def _alone(folder: Path) -> TextIO:
+    """Hold the folder until this process ends, however it ends; wait for one that holds it.
+
+    A workflow that was killed may have left its training running: two must not share a checkpoint.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (folder / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        logging.warning("%s: another process trains here; waiting for it to end", folder)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
 
 
 def _interval() -> float:

@@ -12,7 +12,7 @@ from ldae.preprocessing.bias import correct_bias, head_mask
 from ldae.preprocessing.brain import dice, extract_brain, whole_image
 from ldae.preprocessing.failure import ScanError
 from ldae.preprocessing.grid import make_grid, scale_intensities, template_on_grid
-from ldae.preprocessing.images import Image, read_image
+from ldae.preprocessing.images import Image, read_image, resample
 from ldae.preprocessing.outputs import outputs_of
 from ldae.preprocessing.scan import is_finished, preprocess_scan
 from ldae.preprocessing.template import brain_centre, load_head, load_template
@@ -138,8 +138,9 @@ def test_head_mask_takes_tissue_and_leaves_air():
 
 def test_a_stripped_brain_needs_no_extraction(settings, tmp_path):
     brain = load_template(4.0).brain
+    inside = resample(load_template(4.0).mask, brain).data > 0.5
     path = tmp_path / "stripped.nii.gz"
-    padded = np.pad(brain.data * 500, 4)
+    padded = np.pad(brain.data * inside * 500, 4)
     affine = brain.affine.copy()
     affine[:3, 3] -= affine[:3, :3] @ [4, 4, 4]
     affine[:3, 3] += [10, -15, 20]

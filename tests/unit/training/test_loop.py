@@ -145,7 +145,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch) -> None
         with pytest.raises(UserError, match="No space left"):
             checkpoint.save({"step": 2})
     assert checkpoint.load() == {"step": 1}
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.pt", "lock"]
 
 
 def test_a_damaged_checkpoint_is_an_error_that_says_what_to_do(tmp_path) -> None:
