@@ -13,7 +13,8 @@ demo: setup
 	@$(ALONE) sh -c 'snakemake --unlock $(DEMO) >/dev/null 2>&1; snakemake --cores all $(DEMO)'; \
 	status=$$?; [ $$status -ne 75 ] || echo "Another run is at work in this folder; let it end." >&2; \
 	exit $$status
-	@ldae show-headline --table results/demo/tables/paper.csv --report results/demo/report/index.html
+	@ldae show-headline --table results/demo/tables/paper.csv \
+		--representation results/demo/tables/representation.csv --report results/demo/report/index.html
 
 test: setup
 	pytest -n 2 --dist loadgroup

@@ -1,7 +1,6 @@
 """The command line: one subcommand per stage, imported only when it is called."""
 
 import logging
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -33,7 +32,6 @@ WORKFLOW = {
     "draw-variation": "Draw variations of scans at a fixed semantic code.",
     "compare-paper": "Put this run's numbers beside the paper's.",
     "write-report": "Write the self-contained results page.",
-    "show-headline": "Print the headline table and where the results page is.",
 }
 SINGLE_SCAN = {
     "preprocess": "Preprocess one T1-weighted image.",
@@ -41,6 +39,7 @@ SINGLE_SCAN = {
     "reconstruct": "Reconstruct one scan through the latent diffusion autoencoder.",
 }
 UPKEEP = {
+    "show-headline": "Print a run's headline table and where its results page is.",
     "schema": "Write the JSON schema of the configuration.",
 }
 
@@ -71,9 +70,6 @@ Parameter(converter=_settings, accepts_keys=False, n_tokens=-1)(Section)
 def main(arguments: list[str] | None = None) -> Any:
     """Run one subcommand; a mistake of the user ends in one line and exit status 1."""
     configure_logging()
-    # Threads that wait by spinning slow down every other job on a busy machine; read by OpenMP at
-    # import.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     words = sys.argv[1:] if arguments is None else arguments
     if words and words[0] in WORKFLOW:
         logging.info("$ ldae %s", shlex.join(words))

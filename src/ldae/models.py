@@ -129,8 +129,9 @@ class LatentDiffusionAutoencoder:
 
 
 def build_autoencoder(network: config.AutoencoderNetwork) -> Autoencoder:
-    """The autoencoder of `network`, untrained."""
-    return Autoencoder(**network.model_dump())
+    """The autoencoder of `network`, untrained; its memory format is the faster one."""
+    autoencoder = Autoencoder(**network.model_dump())
+    return autoencoder.to(memory_format=torch.channels_last_3d)
 
 
 def build_noise_predictor(network: config.UNet, latent_channels: int) -> NoisePredictor:

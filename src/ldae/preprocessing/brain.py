@@ -32,7 +32,7 @@ PLAUSIBLE_ML = (600.0, 2800.0)  # outside lies no human brain, whatever the stud
 MIN_AGREEMENT = 0.9  # Dice between the two refinements
 
 SECOND_MM = 8.0  # voxels on which the second prior is found
-ALIGN_BRAIN = (Step("Affine", iterations=(30,), shrink=(1,), blur=(0,), sampled=0.5),)
+ALIGN_BRAIN = (Step("Affine", iterations=(30,), shrink=(1,), blur=(0,), sampled=0.3),)
 FROM_MIDDLE = tuple(
     Step(kind, iterations=(100,), shrink=(1,), blur=(1,), sampled=0.5)
     for kind in ("Rigid", "Similarity")

@@ -9,7 +9,7 @@ from ldae.runtime import write_json, write_text
 
 LINEAR_EXTENSION = ".txt"  # ITK text transform
 DEFORMABLE_EXTENSION = ".h5"  # ITK composite transform
-IGNORED = "**/figures/\n**/*_xfm.*\n**/*_desc-qc.json\n"  # what BIDS 1.10 has no rule for
+IGNORED = "figures\n**/*_xfm.*\n**/*_desc-qc.json\n"  # what BIDS 1.10 has no rule for
 
 
 @dataclass(frozen=True)

@@ -123,11 +123,18 @@ def test_twin_rows_are_refused(results, project, paper_settings):
 
 def test_show_headline_prints_table_and_place(results, project, paper_settings, capsys):
     compared(results, project, paper_settings)
+    representation = results["reconstruction"].with_name("representation.csv")
+    representation.write_text(
+        "encoder,variance_per_dim,effective_rank,wrong_subject_margin\nldae,1e-6,1.8,0.1\n"
+    )
     show_headline(
-        table=results["reconstruction"].with_name("paper.csv"), report=Path("r/index.html")
+        table=results["reconstruction"].with_name("paper.csv"),
+        representation=representation,
+        report=Path("r/index.html"),
     )
     shown = capsys.readouterr().out
     assert "LDAE, encoded z_T, T = 50" in shown
     assert "0.962 [0.950, 0.970]" in shown
     assert "T = 10" not in shown
+    assert "ldae: y_sem has collapsed" in shown
     assert shown.rstrip().endswith("Results page: r/index.html")
