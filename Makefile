@@ -3,16 +3,22 @@ SHELL := /bin/bash
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 DEMO := --configfile config/demo.yaml
-# One run at a time. The kernel frees this lock whatever ends the run, so when we hold it, a lock that
-# Snakemake left behind is stale.
+# One `make` run at a time: the kernel frees this lock whatever ends the run. It says `running` until a
+# run has ended by itself, so when it still does, Snakemake's own lock is a dead run's and can go.
 ALONE := $(if $(shell command -v flock),flock --close --nonblock --conflict-exit-code 75 .run.lock)
+define run
+	@$(ALONE) sh -c ' \
+	if [ -s .run.lock ]; then snakemake --unlock $(1) >/dev/null 2>&1; fi; \
+	echo running > .run.lock; snakemake --cores all $(1); status=$$?; \
+	if [ $$status -lt 128 ]; then : > .run.lock; fi; exit $$status'; status=$$?; \
+	if [ $$status -eq 75 ]; then echo "Another run is at work in this folder; let it end." >&2; fi; \
+	exit $$status
+endef
 
 .PHONY: demo test setup lint clean report
 
 demo: setup
-	@$(ALONE) sh -c 'snakemake --unlock $(DEMO) >/dev/null 2>&1; snakemake --cores all $(DEMO)'; \
-	status=$$?; [ $$status -ne 75 ] || echo "Another run is at work in this folder; let it end." >&2; \
-	exit $$status
+	$(call run,$(DEMO))
 	@ldae show-headline --table results/demo/tables/paper.csv \
 		--representation results/demo/tables/representation.csv --report results/demo/report/index.html
 
@@ -27,15 +33,17 @@ lint: setup
 	snakemake --lint $(DEMO)
 
 report: setup
-	snakemake report --cores all $(DEMO)
+	$(call run,report $(DEMO))
 
 setup: $(VENV)/.complete
 
 $(VENV)/.complete: requirements.lock pyproject.toml
+	python3 -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \
+		"python3 is " + sys.version.split()[0] + ": ldae needs 3.11, 3.12 or 3.13")'
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
 clean:
-	rm -rf $(VENV) results .snakemake
+	rm -rf $(VENV) results/demo

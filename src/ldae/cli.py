@@ -40,6 +40,7 @@ SINGLE_SCAN = {
 }
 UPKEEP = {
     "show-headline": "Print a run's headline table and where its results page is.",
+    "check": "Check a configuration: keys, types, ranges and what must fit together.",
     "schema": "Write the JSON schema of the configuration.",
 }
 
@@ -69,11 +70,11 @@ Parameter(converter=_settings, accepts_keys=False, n_tokens=-1)(Section)
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run one subcommand; a mistake of the user ends in one line and exit status 1."""
-    configure_logging()
     words = sys.argv[1:] if arguments is None else arguments
-    if words and words[0] in WORKFLOW:
-        logging.info("$ ldae %s", shlex.join(words))
     try:
+        configure_logging()
+        if words and words[0] in WORKFLOW:
+            logging.info("$ ldae %s", shlex.join(words))
         return app(words, exit_on_error=False, print_error=False)
     except (UserError, CycloptsError) as error:
         sys.exit(f"ldae {words[0] if words else ''}: {' '.join(str(error).split())}")

@@ -25,7 +25,9 @@ class Section(BaseModel):
 class Cohort(Section):
     source: Literal["adni", "synthetic"]
     download: str | None  # folder of the archive's download: images and study tables
-    max_failed_fraction: Fraction  # the run stops when more of the selected images than this fail
+    max_failed_fraction: (
+        Fraction  # more sessions lost in conversion, and more than one, stop the run
+    )
 
 
 class Synthetic(Section):
@@ -33,6 +35,16 @@ class Synthetic(Section):
     visit_months: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
     visits_per_subject: tuple[Count, Count]  # fewest, most
     voxel_mm: Positive
+
+    @model_validator(mode="after")
+    def _visits_are_there(self) -> Self:
+        fewest, most = self.visits_per_subject
+        if not fewest <= most <= len(self.visit_months):
+            raise ValueError(
+                f"visits_per_subject: {fewest} to {most} visits do not fit the "
+                f"{len(self.visit_months)} of visit_months"
+            )
+        return self
 
 
 class Selection(Section):
@@ -110,7 +122,7 @@ class Training(Section):
     budget: Budget
     validate_every: Count  # optimiser steps
     patience: Count | None  # validations without improvement before stopping; null: never
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    precision: Literal["32-true", "bf16-mixed"]
 
 
 class AutoencoderNetwork(Section):
@@ -119,6 +131,11 @@ class AutoencoderNetwork(Section):
     res_blocks: Count
     norm_groups: Count
     initial_log_variance: float | None  # of the posterior; null: the library's initialisation
+
+    @model_validator(mode="after")
+    def _groups_divide_channels(self) -> Self:
+        _require_groups(self.norm_groups, self.channels)
+        return self
 
 
 class Discriminator(Section):
@@ -161,6 +178,17 @@ class UNet(Section):
     dropout: Fraction
     downsample: Triple  # factor per axis between levels
 
+    @model_validator(mode="after")
+    def _sizes_divide(self) -> Self:
+        widths = tuple(self.base_channels * multiple for multiple in self.multipliers)
+        _require_groups(self.norm_groups, widths)
+        if any(width % self.heads for width in widths):
+            raise ValueError(f"heads: {self.heads} do not divide the channels {widths}")
+        factors = [2**level for level in range(len(widths))]
+        if not set(self.attention_at) <= set(factors):
+            raise ValueError(f"attention_at: {list(self.attention_at)} is not among {factors}")
+        return self
+
 
 class Ldm(Section):
     network: UNet
@@ -177,6 +205,14 @@ class SemanticEncoder(Section):
     dropout: Fraction
     initialise: Literal["random", "imagenet"]
     standardise: bool  # centre volumes on the training mean, scale y_sem once
+
+    @model_validator(mode="after")
+    def _one_depth_per_width(self) -> Self:
+        if len(self.widths) != len(self.depths):
+            raise ValueError("widths and depths: one of each per stage")
+        if self.embedding_dim % self.heads:
+            raise ValueError(f"heads: {self.heads} do not divide embedding_dim")
+        return self
 
 
 class Ldae(Section):
@@ -242,8 +278,8 @@ class Resources(Section):
     evaluate: StageResources
 
 
-class Config(Section):
-    """A whole run: `config/config.yaml` with the overlays given on the command line."""
+class Results(Section):
+    """Everything that results depend on."""
 
     run: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
     seed: Annotated[int, Field(ge=0)]
@@ -267,4 +303,29 @@ class Config(Section):
     interpolation: Interpolation
     manipulation: Manipulation
     variation: Variation
+
+    @model_validator(mode="after")
+    def _networks_fit_the_volumes(self) -> Self:
+        """What single sections cannot know: sizes that must divide each other."""
+        halvings = 2 ** (len(self.autoencoder.network.channels) - 1)
+        for axis, size, factor in zip(
+            "xyz", self.preprocessing.grid.shape, self.ldm.network.downsample, strict=True
+        ):
+            multiple = halvings * factor ** (len(self.ldm.network.multipliers) - 1)
+            if size % multiple:
+                raise ValueError(
+                    f"preprocessing.grid.shape: {size} voxels along {axis} are not a multiple of "
+                    f"{multiple}, by which autoencoder and diffusion network reduce that axis"
+                )
+        return self
+
+
+class Config(Results):
+    """A whole run: `config/config.yaml` with the overlays given on the command line."""
+
     resources: Resources
+
+
+def _require_groups(groups: int, channels: tuple[int, ...]) -> None:
+    if any(width % groups for width in channels):
+        raise ValueError(f"norm_groups: {groups} do not divide the channels {channels}")

@@ -30,6 +30,7 @@ class LatentAutoencoder:
 
     autoencoder: Autoencoder
     volume_shape: Shape
+    spacing_mm: tuple[float, ...]
     latent_shape: LatentShape
     weights: str
     device: torch.device
@@ -39,12 +40,6 @@ class LatentAutoencoder:
         """Mean and standard deviation (B, C, X, Y, Z) of the latents of volumes (B, 1, X, Y, Z)."""
         mean, std = self.autoencoder.encode(x.to(self.device))
         return mean, std
-
-    @torch.no_grad()
-    def decode(self, z: Tensor) -> Tensor:
-        """Volumes (B, 1, X, Y, Z) of raw latents (B, C, X, Y, Z)."""
-        volume: Tensor = self.autoencoder.decode(z.to(self.device))
-        return volume
 
 
 @dataclass(frozen=True)
@@ -67,7 +62,8 @@ class LatentDiffusionAutoencoder:
     """Everything that encodes a scan into (z_T, y_sem) and back; modules are in evaluation mode.
 
     `z_0` is the scaled posterior mean (B, C, X, Y, Z), `y` the semantic code (B, E). Tensors may
-    arrive on any device and leave on `device`.
+    arrive on any device and leave on `device`. The autoencoder sees volumes one by one: that
+    bounds its memory.
     """
 
     autoencoder: Autoencoder
@@ -79,21 +75,21 @@ class LatentDiffusionAutoencoder:
     clip: float | None
     device: torch.device
     volume_shape: Shape
+    spacing_mm: tuple[float, ...]
     latent_shape: LatentShape
     embedding_dim: int
 
     @torch.no_grad()
     def to_latent(self, x: Tensor) -> Tensor:
         """Scaled posterior mean z_0 of volumes (B, 1, X, Y, Z) in [0, 1]."""
-        mean, _ = self.autoencoder.encode(x.to(self.device))
-        scaled: Tensor = mean * self.latent_scale
-        return scaled
+        means = [self.autoencoder.encode(each.to(self.device))[0] for each in torch.split(x, 1)]
+        return torch.cat(means) * self.latent_scale
 
     @torch.no_grad()
     def to_volume(self, z_0: Tensor) -> Tensor:
         """Volumes (B, 1, X, Y, Z) of scaled latents; not bounded to [0, 1]."""
-        volume: Tensor = self.autoencoder.decode(z_0.to(self.device) / self.latent_scale)
-        return volume
+        z = torch.split(z_0.to(self.device) / self.latent_scale, 1)
+        return torch.cat([self.autoencoder.decode(each) for each in z])
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
@@ -166,6 +162,7 @@ def load_autoencoder(folder: Path, *, device: torch.device | None = None) -> Lat
     return LatentAutoencoder(
         autoencoder=_frozen(autoencoder, target),
         volume_shape=volume_shape,
+        spacing_mm=tuple(_key(stored, "spacing_mm", folder)),
         latent_shape=(channels, x, y, z),
         weights=_key(stored, "weights_sha256", folder),
         device=target,
@@ -223,6 +220,7 @@ def load_ldae(
         clip=clip,
         device=latent.device,
         volume_shape=latent.volume_shape,
+        spacing_mm=latent.spacing_mm,
         latent_shape=latent.latent_shape,
         embedding_dim=encoder.embedding_dim,
     )

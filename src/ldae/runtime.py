@@ -72,9 +72,16 @@ def sha256(path: Path) -> str:
 
 
 def configure_logging() -> None:
-    """Send time-stamped messages to standard error, at the level of `LDAE_LOG_LEVEL` (INFO)."""
+    """Send time-stamped messages to standard error, at the level of `LDAE_LOG_LEVEL` (INFO).
+
+    Raises:
+        UserError: if there is no such level.
+    """
+    level = os.environ.get("LDAE_LOG_LEVEL", "INFO")
+    if level.upper() not in logging.getLevelNamesMapping():
+        raise UserError(f"LDAE_LOG_LEVEL={level}: no such level; use DEBUG, INFO, WARNING or ERROR")
     logging.basicConfig(
-        level=os.environ.get("LDAE_LOG_LEVEL", "INFO").upper(),
+        level=level.upper(),
         format="%(asctime)s %(levelname)s %(message)s",
         datefmt="%H:%M:%S",
         stream=sys.stderr,

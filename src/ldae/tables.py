@@ -102,14 +102,18 @@ def read_table(path: Path, schema: pa.Schema) -> pd.DataFrame:
     """Read a Parquet table whose columns must be exactly those of `schema`."""
     try:
         table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"{path}: cannot be read as a Parquet table ({error})") from None
-    if table.schema.names != schema.names:
-        missing = [name for name in schema.names if name not in table.schema.names]
-        extra = [name for name in table.schema.names if name not in schema.names]
-        raise UserError(f"{path}: wrong columns (missing: {missing}; unknown: {extra}); remake it")
-    frame: pd.DataFrame = table.cast(schema).to_pandas()
+        _require_columns(table.schema.names, schema.names, path)
+        frame: pd.DataFrame = table.cast(schema).to_pandas()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise UserError(f"{path}: cannot be read as the table it should be ({error})") from None
     return frame
+
+
+def _require_columns(found: list[str], wanted: list[str], path: Path) -> None:
+    if found != wanted:
+        missing = [name for name in wanted if name not in found]
+        extra = [name for name in found if name not in wanted]
+        raise UserError(f"{path}: wrong columns (missing: {missing}; unknown: {extra}); remake it")
 
 
 def write_table(frame: pd.DataFrame, path: Path, schema: pa.Schema) -> None:
@@ -121,7 +125,10 @@ def write_table(frame: pd.DataFrame, path: Path, schema: pa.Schema) -> None:
 
 def read_tsv(path: Path) -> pd.DataFrame:
     """Read a BIDS-style TSV as text; `n/a` becomes missing."""
-    return pd.read_csv(path, sep="\t", dtype=str, na_values=["n/a"], keep_default_na=False)
+    try:
+        return pd.read_csv(path, sep="\t", dtype=str, na_values=["n/a"], keep_default_na=False)
+    except (OSError, ValueError) as error:  # pandas' own errors are kinds of ValueError
+        raise UserError(f"{path}: cannot be read as a TSV table ({error})") from None
 
 
 def write_tsv(frame: pd.DataFrame, path: Path) -> None:

@@ -32,3 +32,9 @@ def test_mistakes_end_in_one_line(words: list[str], message: str) -> None:
     text = str(caught.value.code)
     assert re.search(message, text), text
     assert "\n" not in text
+
+
+def test_an_unknown_log_level_ends_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LDAE_LOG_LEVEL", "loud")
+    with pytest.raises(SystemExit, match=r"^ldae schema: LDAE_LOG_LEVEL=loud: .*INFO[^\n]*$"):
+        cli.main(["schema"])

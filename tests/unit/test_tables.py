@@ -53,3 +53,21 @@ def test_missing_values_are_n_a_in_tsv(tmp_path: Path) -> None:
     write_tsv(FRAME, tmp_path / "t.tsv")
     assert "n/a\tb" in (tmp_path / "t.tsv").read_text()
     assert read_tsv(tmp_path / "t.tsv")["days"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize("content", [b"", b"a\tb\n1\t2\t3\n4\t5\n6\t7\t8\t9\n", b"\xff\xfe\n"])
+def test_a_file_that_is_no_tsv_is_an_error_for_people(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "t.tsv"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=str(path)):
+        read_tsv(path)
+
+
+@pytest.mark.parametrize("days", [["x", "y"], [[1], [2]]])
+def test_columns_of_another_type_are_an_error_for_people(
+    tmp_path: Path, days: list[object]
+) -> None:
+    path = tmp_path / "t.parquet"
+    FRAME.assign(days=days)[["name", "days"]].to_parquet(path)
+    with pytest.raises(UserError, match=str(path)):
+        read_table(path, SCHEMA)

@@ -33,7 +33,11 @@ def test_the_paper_builds_against_a_download(workflow: Workflow, tmp_path: Path)
         ("ldm: {training: {learning_rate: fast}}", "ldm.training.learning_rate: 'fast' is not"),
         ("ldm: {training: {learning_rat: 0.1}}", "ldm.training: Additional .*learning_rat"),
         ("split: {test: 1.5}", "split.test: 1.5 is greater than the maximum of 1"),
-        ("cohort: {download: no/such/folder}", "no/such/folder"),
+        ("cohort: {download: no/such/folder}", "cohort.download: there is no folder no/such"),
+        ("split: {validation: 0.5, test: 0.6}", "split: .* no training subjects"),
+        ("preprocessing: {grid: {shape: [100, 160, 128]}}", "shape: 100 voxels along x"),
+        ("ldm: {network: {attention_at: [3]}}", "attention_at: .3. is not among .1, 2, 4."),
+        ("typo: 1", "'typo' was unexpected"),
     ],
 )
 def test_a_wrong_value_is_one_readable_line(
@@ -43,7 +47,9 @@ def test_a_wrong_value_is_one_readable_line(
     done = workflow.run("--dry-run", configfiles=(*PAPER, "change.yaml"))
     assert done.returncode != 0
     assert "Traceback" not in done.stdout
-    assert any(re.search(message, line) for line in done.stdout.splitlines())
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("Configuration: ")
+    assert re.search(message, last), last
 
 
 def test_the_missing_download_says_how_to_get_it(workflow: Workflow) -> None:
@@ -51,3 +57,10 @@ def test_the_missing_download_says_how_to_get_it(workflow: Workflow) -> None:
     assert done.returncode != 0
     assert "cohort.download is not set" in done.stdout.splitlines()[-1]
     assert "Getting ADNI" in done.stdout.splitlines()[-1]
+
+
+def test_the_catalogs_snakefile_builds_the_same(workflow: Workflow, project: Path) -> None:
+    snakefile = str(project / "workflow/Snakefile")
+    done = workflow.run("--dry-run", "--snakefile", snakefile, configfiles=DEMO)
+    assert done.returncode == 0, done.stdout
+    assert "write_report" in done.stdout

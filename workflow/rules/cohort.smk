@@ -39,11 +39,12 @@ checkpoint ingest_download:
         **resources("cohort"),
         scans_per_job=config["resources"]["scans_per_job"],
     params:
+        contents=download_contents,
         settings=section("cohort", "selection"),
     message:
         "Converting the download to BIDS"
     shell:
-        "ldae ingest --download {input.download} --bids {output.bids} --images {output.images}"
+        "ldae ingest --download {input.download:q} --bids {output.bids} --images {output.images}"
         " --ingested {output.ingested} --buckets {output.buckets}"
         " --scans-per-job {resources.scans_per_job} --workers {threads}"
         " --settings {params.settings:q} > {log} 2>&1"

@@ -93,7 +93,7 @@ rule draw_interpolation:
         scans=f"{RUN}/cohort/scans.parquet",
     output:
         figure=f"{RUN}/figures/interpolation.png",
-        table=f"{RUN}/figures/interpolation.csv",
+        table=f"{RUN}/tables/interpolation.csv",
     log:
         f"{RUN}/logs/draw_interpolation.log",
     benchmark:
@@ -122,7 +122,7 @@ rule draw_manipulation:
         embeddings=f"{RUN}/embeddings/ldae.parquet",
     output:
         figure=f"{RUN}/figures/manipulation.png",
-        table=f"{RUN}/figures/manipulation.csv",
+        table=f"{RUN}/tables/manipulation.csv",
     log:
         f"{RUN}/logs/draw_manipulation.log",
     benchmark:
@@ -151,7 +151,7 @@ rule draw_variation:
         scans=f"{RUN}/cohort/scans.parquet",
     output:
         figure=f"{RUN}/figures/variation.png",
-        table=f"{RUN}/figures/variation.csv",
+        table=f"{RUN}/tables/variation.csv",
     log:
         f"{RUN}/logs/draw_variation.log",
     benchmark:

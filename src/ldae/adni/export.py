@@ -62,8 +62,8 @@ _NAMES = {
 _README = """\
 # {name}
 
-T1-weighted scans of a download of the ADNI archive, one per participant and session, converted by
-dcm2niix and neither resampled nor altered otherwise.
+T1-weighted scans of a download of the ADNI archive, one per participant and session. DICOM images
+were converted by dcm2niix, NIfTI images copied; none is resampled or altered otherwise.
 
 - Sessions are named by months since the participant's first baseline (`ses-M012`).
 - Age and diagnosis are those of the day of the scan; sessions.json says how they were matched.

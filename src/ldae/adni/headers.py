@@ -1,6 +1,7 @@
 """What an image says of itself before conversion: the header of its first file."""
 
 import struct
+import zlib
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import pydicom
 from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
 from pydicom.errors import InvalidDicomError
 
 from ldae.adni.inventory import FoundImage
@@ -71,6 +73,7 @@ def _read_dicom(path: Path, files: int) -> Header | None:
         TypeError,
         ValueError,
         struct.error,
+        zlib.error,
     ):
         return None
 
@@ -82,7 +85,7 @@ def _read_nifti(path: Path) -> Header | None:
             shape=tuple(map(int, header.get_data_shape())),
             spacing_mm=tuple(map(float, header.get_zooms()[:3])),
         )
-    except (ImageFileError, EOFError, OSError, ValueError):
+    except (ImageFileError, HeaderDataError, EOFError, OSError, ValueError, zlib.error):
         return None
 
 

@@ -85,11 +85,26 @@ def take_inventory(download: Path) -> Inventory:
 
 
 def _walk(download: Path) -> Iterator[tuple[str, list[str]]]:
-    """Folders below `download` with their files, sorted, hidden ones left out."""
-    for folder, subfolders, files in os.walk(download):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        place = Path(folder).relative_to(download).as_posix()
-        yield ("" if place == "." else place), sorted(n for n in files if not n.startswith("."))
+    """Folders below `download` with their files, sorted, hidden ones left out.
+
+    Links to folders are followed after all real folders, and no folder is visited twice: so links
+    in a circle come to an end, and a linked folder that is itself in the download keeps its place.
+    """
+    visited: set[tuple[int, int]] = set()
+    roots = [download]
+    for root in roots:  # grows by the links found on the way
+        for folder, subfolders, files in os.walk(root):
+            here = Path(folder)
+            status = here.stat()
+            if (status.st_dev, status.st_ino) in visited:
+                subfolders.clear()
+                continue
+            visited.add((status.st_dev, status.st_ino))
+            shown = sorted(name for name in subfolders if not name.startswith("."))
+            roots += [here / name for name in shown if (here / name).is_symlink()]
+            subfolders[:] = [name for name in shown if not (here / name).is_symlink()]
+            place = here.relative_to(download).as_posix()
+            yield ("" if place == "." else place), sorted(n for n in files if not n.startswith("."))
 
 
 def _found(
@@ -132,8 +147,16 @@ def _without_copies(files: list[str], download: Path) -> tuple[list[str], bool]:
         name = file.rpartition("/")[2]
         kept = by_name.setdefault(name, file)
         if kept != file:
-            differing |= not filecmp.cmp(download / kept, download / file, shallow=False)
+            differing |= not _same(download / kept, download / file)
     return [by_name[name] for name in sorted(by_name)], differing
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two files have the same bytes; one that cannot be read, as a dead link, has not."""
+    try:
+        return filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return False
 
 
 def _mark_shared_ids(images: list[FoundImage]) -> list[FoundImage]:

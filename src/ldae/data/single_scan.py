@@ -6,15 +6,18 @@ from typing import Any, NamedTuple
 import nibabel as nib
 import numpy as np
 import torch
-from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ldae.data.volumes import load_volume
+from ldae.data.volumes import load_volume, voxel_spacing
 from ldae.errors import UserError
 from ldae.runtime import atomic_path
 
-REMEDY = "run `ldae preprocess` on the raw image with the settings the model was trained with"
+REMEDY = (
+    "run `ldae preprocess IMAGE --output FOLDER --settings FILE` on the raw image, with the grid "
+    "and the other settings the model was trained with"
+)
+SPACING_TOLERANCE = 0.01
 
 
 class SingleScan(NamedTuple):
@@ -25,25 +28,28 @@ class SingleScan(NamedTuple):
     name: str
 
 
-def load_single_scan(path: Path, shape: tuple[int, int, int]) -> SingleScan:
-    """Read a preprocessed volume of `shape`.
+def load_single_scan(
+    path: Path, *, shape: tuple[int, ...], spacing_mm: tuple[float, ...]
+) -> SingleScan:
+    """Read a preprocessed volume on the grid of a model.
 
     Raises:
-        UserError: it cannot be read, has another shape, or values outside [0, 1].
+        UserError: it cannot be read, has another shape or spacing, or values outside [0, 1].
     """
     volume = load_volume(path)
-    affine = np.asarray(nib.load(path).affine)
-    if tuple(volume.shape) != shape:
-        spacing = " x ".join(f"{size:g}" for size in voxel_sizes(affine))
+    spacing = voxel_spacing(path)
+    same_spacing = np.allclose(spacing, spacing_mm, rtol=SPACING_TOLERANCE, atol=0)
+    if tuple(volume.shape) != shape or not same_spacing:
         raise UserError(
-            f"{path}: {_times(volume.shape)} voxels of {spacing} mm, but the model reads "
-            f"volumes of {_times(shape)}; {REMEDY}"
+            f"{path}: {_times(volume.shape)} voxels of {_times(spacing)} mm, but the model reads "
+            f"{_times(shape)} voxels of {_times(spacing_mm)} mm; {REMEDY}"
         )
     low, high = float(volume.min()), float(volume.max())
     if low < 0 or high > 1 or low == high:
         raise UserError(
             f"{path}: intensities from {low:g} to {high:g}, expected within [0, 1]; {REMEDY}"
         )
+    affine = np.asarray(nib.load(path).affine)
     return SingleScan(volume[None, None], affine, path.name.split(".nii")[0])
 
 
@@ -59,5 +65,5 @@ def as_volume(tensor: Tensor) -> NDArray[np.float32]:
     return torch.squeeze(tensor, (0, 1)).cpu().numpy()
 
 
-def _times(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
+def _times(sizes: tuple[float, ...]) -> str:
+    return " x ".join(f"{size:g}" for size in sizes)

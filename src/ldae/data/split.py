@@ -40,7 +40,7 @@ def assign_split(scans: pd.DataFrame, split: Split, *, seed: int) -> pd.Series:
         seed: the run's; another seed is another split.
 
     Raises:
-        UserError: no subject is left to train on.
+        UserError: no subject is left to train on, or to validate on.
     """
     sides = {name: side_of(name, split, seed=seed) for name in scans["participant_id"].unique()}
     assigned = scans["participant_id"].map(sides).astype(object)
@@ -51,6 +51,11 @@ def assign_split(scans: pd.DataFrame, split: Split, *, seed: int) -> pd.Series:
         raise UserError(
             f"no subject of {len(sides)} is left to train on: lower split.validation and"
             " split.test, or bring more scans"
+        )
+    if not (assigned == "validation").any():
+        raise UserError(
+            f"none of {len(sides)} subjects is on the validation side, which decides the weights"
+            " that are kept: raise split.validation, or bring more scans"
         )
     present = [name for name in DIAGNOSES if sum(counts[side][name] for side in SIDES)]
     missing = [name for name in present if not counts["test"][name]]

@@ -57,8 +57,8 @@ class LinearProbe:
         return np.asarray(codes + step * np.asarray(self.std))
 
     def as_json(self) -> dict[str, Any]:
-        """Plain numbers, `direction` among them for readers of the file."""
-        return asdict(self) | {"direction": self.direction().tolist()}
+        """Plain numbers."""
+        return asdict(self)
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:

@@ -1,7 +1,9 @@
 """The derivative files of one scan, and the description of the dataset they stand in."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from ldae import __version__, bids
 from ldae.config import Preprocessing
@@ -26,7 +28,10 @@ class Outputs:
     quality: Path
 
     def remove(self) -> None:
-        """Remove what an earlier run with other settings or another image left."""
+        """Remove the files an earlier run left at these paths.
+
+        Those of another grid spacing or kind of transform have other names, and stay.
+        """
         for field in reversed(fields(self)):
             getattr(self, field.name).unlink(missing_ok=True)
 
@@ -53,19 +58,22 @@ def outputs_of(
     )
 
 
-def write_description(derivatives: Path) -> None:
-    """Write `dataset_description.json` unless it stands there; any job writes the same bytes."""
+def write_description(derivatives: Path, *, sources: Sequence[str]) -> None:
+    """Write `dataset_description.json` unless it stands there; any job writes the same bytes.
+
+    `sources` are the datasets the images are from, relative to `derivatives`; none for an image
+    that stands in no dataset.
+    """
     path = derivatives / "dataset_description.json"
     if path.is_file():
         return
     write_text(derivatives / ".bidsignore", IGNORED)
-    write_json(
-        path,
-        {
-            "Name": "T1-weighted brains in template space",
-            "BIDSVersion": bids.BIDS_VERSION,
-            "DatasetType": "derivative",
-            "GeneratedBy": [{"Name": "ldae", "Version": __version__}],
-            "SourceDatasets": [{"URL": "../../bids"}],
-        },
-    )
+    description: dict[str, Any] = {
+        "Name": "T1-weighted brains in template space",
+        "BIDSVersion": bids.BIDS_VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "ldae", "Version": __version__}],
+    }
+    if sources:
+        description["SourceDatasets"] = [{"URL": source} for source in sources]
+    write_json(path, description)

@@ -7,9 +7,12 @@ import pandas as pd
 from ldae.config import (
     Autoencoder,
     Cohort,
+    Latents,
     Ldae,
+    Ldm,
     Metrics,
     Preprocessing,
+    Sampling,
     Section,
 )
 from ldae.errors import UserError
@@ -21,6 +24,11 @@ PAPER_SHAPE, PAPER_SPACING_MM = (128, 160, 128), 1.5
 PAPER_CHANNELS = (64, 128, 128, 128)
 PAPER_EMBEDDING = 768
 PAPER_SSIM_WINDOW = 3
+PAPER_DOWNSAMPLE = (1, 2, 2)
+PAPER_CLIP = 1.0
+PAPER_TRANSFORM = "syn"
+BRAIN = {"template": "brain from a template", "none": "no brain extraction"}
+LATENTS = {"mean": "posterior means", "sample": "a new posterior draw at each use"}
 
 
 class Settings(Section):
@@ -29,7 +37,10 @@ class Settings(Section):
     cohort: Cohort
     preprocessing: Preprocessing
     autoencoder: Autoencoder
+    latents: Latents
+    ldm: Ldm
     ldae: Ldae
+    sampling: Sampling
     metrics: Metrics
 
 
@@ -74,10 +85,20 @@ def known_causes(settings: Settings) -> dict[str, list[str]]:
             f"volumes of {_times(grid.shape)} at {grid.spacing_mm:g} mm instead of "
             f"{_times(PAPER_SHAPE)} at {PAPER_SPACING_MM:g} mm"
         )
+    shared.append(f"{BRAIN[settings.preprocessing.brain.method]} instead of by antspynet")
+    transform = settings.preprocessing.registration.transform
+    if transform != PAPER_TRANSFORM:
+        shared.append(f"{transform} registration instead of {PAPER_TRANSFORM}")
     channels = settings.autoencoder.network.channels
     if channels != PAPER_CHANNELS:
         shared.append(
             f"autoencoder of {_dashes(channels)} channels instead of {_dashes(PAPER_CHANNELS)}"
+        )
+    shared.append(f"latents are {LATENTS[settings.latents.use]} instead of one draw kept")
+    downsample = settings.ldm.network.downsample
+    if downsample != PAPER_DOWNSAMPLE:
+        shared.append(
+            f"UNet down-sampling of {_times(downsample)} instead of {_times(PAPER_DOWNSAMPLE)}"
         )
     embedding = settings.ldae.semantic_encoder.embedding_dim
     if embedding != PAPER_EMBEDDING:
@@ -86,13 +107,21 @@ def known_causes(settings: Settings) -> dict[str, list[str]]:
     ssim = [f"SSIM window of {window} voxels instead of {PAPER_SSIM_WINDOW}"]
     if window == PAPER_SSIM_WINDOW:
         ssim = []
+    clip = settings.sampling.clip
+    bound = "not clamped" if clip is None else f"clamped to [-{clip:g}, {clip:g}]"
+    sampled = [f"predicted latent {bound} instead of clamped to [-1, 1]"]
+    if clip == PAPER_CLIP:
+        sampled = []
+    lpips = ["LPIPS over all slices instead of a random half"]
     positive = ["positive class AD, where the original's sorted labels make it CN"]
     return {
-        "reconstruction": shared,
-        "models": shared,
+        "reconstruction": [*shared, *sampled],
+        "models": [*shared, *sampled],
         "downstream": [*shared, "split by subject, where the original's probe splits by scan"],
         "reconstruction.ssim": ssim,
         "models.ssim": ssim,
+        "reconstruction.lpips": lpips,
+        "models.lpips": lpips,
         **{f"downstream.{metric}": positive for metric in ("precision", "recall", "f1")},
     }
 

@@ -70,7 +70,7 @@ def draw_interpolation(
         between = torch.cat([slerp(z_T[:1], z_T[1:], fraction) for fraction in fractions])
         code = torch.cat([lerp(y[:1], y[-1:], fraction) for fraction in fractions])
         sampled = model.sample(between, code, steps=steps)
-        drawn = torch.cat([model.to_volume(z).clamp(0, 1) for z in torch.split(sampled, 1)])
+        drawn = model.to_volume(sampled).clamp(0, 1)
         lines = []
         if triplet.middle is not None:
             scorer = ImageScorer(settings.metrics.ssim_window, perceptual=None)

@@ -39,6 +39,8 @@ def draw_manipulation(
 ) -> None:
     """Move the first CN and the first AD test scan both ways along the probe's direction.
 
+    When test subjects of one of the two diagnoses are missing, the other's scan is drawn alone.
+
     z_T comes from the scan with its own code; only y_sem moves, by strength · sqrt(dim) in
     standardised units, towards AD for positive strengths. `table` holds per scan and strength the
     probability of AD and the age (years) that the probes read from the moved code, and from the
@@ -63,8 +65,8 @@ def draw_manipulation(
     model = load_ldae(models, clip=settings.sampling.clip, device=device)
     steps, strengths = settings.manipulation.steps, sorted({0.0, *settings.manipulation.strengths})
     lines, drawn = [], []
-    for diagnosis in (NEGATIVE, POSITIVE):
-        batch = load_batch(_first(test, diagnosis), derivatives, device)
+    for scan in _examples(test):
+        batch = load_batch(scan, derivatives, device)
         with torch.inference_mode():
             y = model.encode(batch.x)
             z_T = model.invert(model.to_latent(batch.x), y, steps=steps)
@@ -72,8 +74,8 @@ def draw_manipulation(
             moved = np.concatenate([diagnosis_probe.move(own, strength) for strength in strengths])
             code = torch.from_numpy(moved).to(y)
             sampled = model.sample(z_T.expand(len(code), *z_T.shape[1:]), code, steps=steps)
-            volumes = [model.to_volume(z_0).clamp(0, 1) for z_0 in torch.split(sampled, 1)]
-            again = torch.cat([model.encode(volume) for volume in volumes]).cpu().numpy()
+            volumes = model.to_volume(sampled).clamp(0, 1)
+            again = torch.cat([model.encode(x) for x in torch.split(volumes, 1)]).cpu().numpy()
         numbers = {
             "strength": strengths,
             "probability": diagnosis_probe.probability(moved),
@@ -81,9 +83,8 @@ def draw_manipulation(
             "probability_of_image": diagnosis_probe.probability(again),
             "age_of_image": age_probe.score(again),
         }
-        scan = batch.rows.iloc[0][["diagnosis", *KEYS]]
-        lines.append(pd.DataFrame({**scan, **numbers}))
-        drawn.append((batch, [volume[0, 0].cpu().numpy() for volume in volumes]))
+        lines.append(pd.DataFrame({**scan.iloc[0][["diagnosis", *KEYS]], **numbers}))
+        drawn.append((batch, [volume.numpy() for volume in volumes[:, 0].cpu()]))
     write_csv(pd.concat(lines), table)
     _draw(figure, drawn, strengths)
 
@@ -95,11 +96,14 @@ def _fit(task: Task, train: pd.DataFrame, embeddings: Path, settings: Probe) -> 
     return task.fit(read_embeddings(embeddings, seen), task.target(seen), subjects, settings)
 
 
-def _first(test: pd.DataFrame, diagnosis: str) -> pd.DataFrame:
-    found = test[test["diagnosis"] == diagnosis]
-    if found.empty:
-        raise UserError(f"no test scan is {diagnosis}; enlarge the cohort or split: test")
-    return found.iloc[:1]
+def _examples(test: pd.DataFrame) -> list[pd.DataFrame]:
+    """The first scan of each of the two diagnoses, as far as there are any."""
+    found = [test[test["diagnosis"] == diagnosis] for diagnosis in (NEGATIVE, POSITIVE)]
+    if all(rows.empty for rows in found):
+        raise UserError(
+            f"no test scan is {NEGATIVE} or {POSITIVE}; enlarge the cohort or split: test"
+        )
+    return [rows.iloc[:1] for rows in found if not rows.empty]
 
 
 def _draw(path: Path, drawn: list[tuple[ScanBatch, list[Volume]]], strengths: list[float]) -> None:

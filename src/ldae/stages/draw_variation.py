@@ -60,7 +60,7 @@ def draw_variation(
         noise = [torch.randn(model.latent_shape, generator=each) for each in generators]
         z_T = torch.stack(noise).to(y)
         sampled = model.sample(z_T, y.expand(count, -1), steps=steps)
-        drawn = torch.cat([model.to_volume(z_0).clamp(0, 1) for z_0 in torch.split(sampled, 1)])
+        drawn = model.to_volume(sampled).clamp(0, 1)
         spread, average = torch.std_mean(drawn, dim=0, keepdim=True)
         scorer = ImageScorer(settings.metrics.ssim_window, perceptual=None)
         shape = drawn.shape

@@ -23,7 +23,7 @@ def encode(scan: Path, *, models: Path, output: Path) -> None:
         output: the folder to write to.
     """
     model = load_ldae(models)
-    single = load_single_scan(scan, model.volume_shape)
+    single = load_single_scan(scan, shape=model.volume_shape, spacing_mm=model.spacing_mm)
     with torch.inference_mode():
         y_sem = model.encode(single.x)[0].float().cpu().numpy()
         latent = model.to_latent(single.x)[0].float().cpu().numpy()

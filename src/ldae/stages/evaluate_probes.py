@@ -52,9 +52,10 @@ def evaluate_probes(
     Args:
         scans: the table of scans (`cohort/scans.parquet`).
         embeddings: one `embeddings/{encoder}.parquet` per encoder; the file's name is the row's.
-        table: metrics with intervals, one row per encoder and task.
+        table: metrics with intervals, one row per encoder and task; empty metrics where no test
+            scan is eligible.
         predictions: one row per encoder, task and test scan.
-        probes: JSON, `{encoder: {task: probe}}`; a probe's `direction` serves manipulation.
+        probes: JSON, `{encoder: {task: probe}}`.
         settings: see `Settings`.
     """
     rows = read_table(scans, SCANS)
@@ -91,9 +92,11 @@ def _metrics(
 ) -> dict[str, float]:
     """The task's metrics on test scans, with intervals over subjects and their counts."""
     subjects = unseen["participant_id"].tolist()
+    counts: dict[str, float] = {"n_test": len(unseen), "n_subjects": len(set(subjects))}
+    if not subjects:
+        return counts
     weights = subject_weights(
         subjects, replicates=settings.bootstrap.replicates, seed=settings.seed
     )
     statistics = task.statistics(task.target(unseen), scores)
-    counts = {"n_test": len(unseen), "n_subjects": len(set(subjects))}
     return summarise(statistics, weights, settings.bootstrap.confidence) | counts

@@ -11,11 +11,11 @@ from ldae.data.batches import ScanBatches, scan_noise
 from ldae.data.choices import other_subject, take_split
 from ldae.data.embeddings import read_embeddings
 from ldae.diffusion.losses import representation_loss
+from ldae.metrics.codes import code_statistics
 from ldae.metrics.statistics import Statistic, mean_of, ratio_of, subject_weights, summarise
 from ldae.models import load_ldae
 from ldae.runtime import pick_device, use_threads
 from ldae.tables import KEYS, RECONSTRUCTED, SCANS, read_table, write_csv
-from ldae.training.collapse import code_statistics
 
 TIMES = 10  # diffusion times at which the loss is compared, evenly spread
 MEASURES = ["shuffled_loss_ratio", "wrong_subject_margin"]
@@ -46,11 +46,11 @@ def evaluate_representation(
     threads: int,
     settings: Settings,
 ) -> None:
-    """Write `tables/representation.csv`: one row per encoder, over held-out scans.
+    """Write `tables/representation.csv`: one row per encoder, over test scans.
 
     `shuffled_loss_ratio` is the training loss with another subject's code over that with the right
     one: 1 for a code that is not used. `wrong_subject_margin` is the SSIM that samples from y_sem
-    lose when the code is another subject's, over test scans. Both are of `ldae` alone.
+    lose when the code is another subject's. Both are of `ldae` alone.
 
     Args:
         scans: the table of scans (`cohort/scans.parquet`).
@@ -63,22 +63,22 @@ def evaluate_representation(
         settings: see `Settings`.
     """
     use_threads(threads)
-    held_out = take_split(read_table(scans, SCANS), "validation", "test")
+    test = take_split(read_table(scans, SCANS), "test")
     lines = []
     for path in embeddings:
-        codes = read_embeddings(path, held_out)
+        codes = read_embeddings(path, test)
         statistics = code_statistics(torch.tensor(codes))
         line: dict[str, object] = {
             "encoder": path.stem,
             "variance_per_dim": statistics["code_variance"],
             "effective_rank": statistics["code_effective_rank"],
             "n_dims": codes.shape[1],
-            "n_scans": len(held_out),
-            "n_subjects": held_out["participant_id"].nunique(),
+            "n_scans": len(test),
+            "n_subjects": test["participant_id"].nunique(),
         }
         if path.stem == "ldae":
-            ratio = _shuffled_loss_ratio(held_out, derivatives, models, settings)
-            line |= _with_interval("shuffled_loss_ratio", ratio, held_out, settings)
+            ratio = _shuffled_loss_ratio(test, derivatives, models, settings)
+            line |= _with_interval("shuffled_loss_ratio", ratio, test, settings)
             margins = _margins(read_table(per_scan, RECONSTRUCTED))
             margin = mean_of(margins["margin"].to_numpy())
             line |= _with_interval("wrong_subject_margin", margin, margins, settings)

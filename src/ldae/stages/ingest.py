@@ -51,7 +51,8 @@ def ingest(
     Args:
         download: folder of the archive's images and study tables, in any arrangement.
         bids: the BIDS dataset to make; it appears as a whole.
-        images: TSV with one row per image found, used or the reason why not.
+        images: TSV with one row per image found, used or the reason why not; written even if too
+            many sessions are lost.
         ingested: Parquet table with one row per scan.
         buckets: folder to make, with one TSV of scans per preprocessing job.
         scans_per_job: about how many scans a bucket holds.
@@ -75,12 +76,12 @@ def ingest(
         )
     with atomic_folder(bids) as tree, atomic_folder(buckets) as jobs:
         converted = _convert(plan, tree, download=download, workers=workers, rule=rule)
+        ledger = keep_ledger(inventory.images, plan, converted, rule)
+        write_tsv(ledger, images)
         _refuse_heavy_loss(converted, settings.cohort.max_failed_fraction)
         scans = tabulate_scans(converted, participants)
         write_dataset(tree, scans, converted, source=settings.cohort.source)
         _write_buckets(scans, jobs, scans_per_job)
-        ledger = keep_ledger(inventory.images, plan, converted, rule)
-    write_tsv(ledger, images)
     write_table(scans, ingested, INGESTED)
     log.info(
         "%d images found: %d used, %s",
@@ -123,17 +124,21 @@ def _convert(
 
 
 def _refuse_heavy_loss(converted: Sequence[Converted], limit: float) -> None:
-    """Stop when too many sessions have no scan; those whose repeat could be used are not lost."""
+    """Stop when too many sessions have no scan; those whose repeat could be used are not lost.
+
+    A single one never stops a download, however small, unless nothing else is in it. Every image
+    that failed is in the log already, with its reason.
+    """
     lost = [result for result in converted if result.scan is None]
-    if len(lost) <= limit * len(converted):
+    if len(lost) <= max(1, limit * len(converted)) and len(lost) < len(converted):
         return
     by_reason = Counter(why.reason for result in lost for _, why in result.failures)
     examples = [f"I{scan.image.image_id}" for result in lost for scan, _ in result.failures][:5]
     raise UserError(
-        f"{len(lost)} of {len(converted)} sessions have no image that converts, more than"
-        f" cohort.max_failed_fraction = {limit:g} allows"
+        f"{len(lost)} of {len(converted)} sessions have no image that converts"
         f" ({', '.join(f'{n} {why}' for why, n in sorted(by_reason.items()))}; such as"
-        f" {', '.join(examples)}); download these images again, or raise the limit"
+        f" {', '.join(examples)}); download these images again, or, where other sessions convert,"
+        f" raise cohort.max_failed_fraction above {limit:g}"
     )
 
 
@@ -145,12 +150,15 @@ def _count_reasons(plan: Plan) -> str:
 def _write_buckets(scans: pd.DataFrame, folder: Path, scans_per_job: int) -> None:
     """Deal scans to files by a hash of the participant: a new one changes one file.
 
-    There is a power of two of buckets, so that growth splits buckets and leaves the others alone.
+    A file is named by the first bits of the hash, with zeros up to four digits. When the scans
+    outgrow the files, these double: each keeps its name and gives about half of its participants
+    to a new one. All jobs run again then, which costs a pass over their scans: a job leaves
+    finished scans as they are.
     """
-    bits = max(0, math.ceil(math.log2(len(scans) / scans_per_job)))
-    width = max(1, math.ceil(bits / 4))
+    bits = min(16, max(0, math.ceil(math.log2(len(scans) / scans_per_job))))
+    rest = 16 - bits
     digests = scans["participant_id"].map(lambda who: hashlib.sha256(who.encode()).hexdigest())
-    names = digests.map(lambda digest: f"{int(digest, 16) % 2**bits:0{width}x}")
+    names = digests.map(lambda digest: f"{int(digest[:4], 16) >> rest << rest:04x}")
     columns = ["participant_id", "session_id", "image", "image_sha256"]
     for name, chosen in scans[columns].groupby(names):
         write_tsv(chosen, folder / f"{name}.tsv")

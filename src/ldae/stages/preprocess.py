@@ -66,7 +66,7 @@ def preprocess(
         raise UserError(f"{image} does not exist")
     participant_id, session_id = _entities(image)
     outputs = outputs_of(participant_id, session_id, settings.preprocessing, derivatives=output)
-    write_description(output)
+    write_description(output, sources=())
     try:
         preprocess_scan(image, outputs, settings.preprocessing, image_sha256=sha256(image))
     except ScanError as failure:

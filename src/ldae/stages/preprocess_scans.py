@@ -62,7 +62,7 @@ def preprocess_scans(
         raise UserError(
             f"{bucket}: no columns {', '.join(missing)}; make the buckets again: ldae ingest"
         )
-    write_description(derivatives)
+    write_description(derivatives, sources=[Path(os.path.relpath(bids, derivatives)).as_posix()])
     rows = []
     for scan in scans.sort_values(["participant_id", "session_id"]).to_dict("records"):
         image = bids / scan["image"]

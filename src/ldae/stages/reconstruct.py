@@ -30,7 +30,7 @@ def reconstruct(scan: Path, *, models: Path, output: Path, steps: int = 50) -> N
     if steps < 1:
         raise UserError(f"--steps {steps}: at least one step is needed")
     model = load_ldae(models)
-    single = load_single_scan(scan, model.volume_shape)
+    single = load_single_scan(scan, shape=model.volume_shape, spacing_mm=model.spacing_mm)
     with torch.inference_mode():
         x = single.x.to(model.device)
         y, z_0 = model.encode(x), model.to_latent(x)

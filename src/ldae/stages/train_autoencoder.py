@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ldae import config
+from ldae.data.choices import take_split
 from ldae.data.examples import VolumeExamples
-from ldae.data.volumes import VolumeSet, common_shape
+from ldae.data.volumes import VolumeSet, common_shape, voxel_spacing
 from ldae.models import build_autoencoder
 from ldae.nets.autoencoder import Autoencoder, build_discriminator
 from ldae.runtime import seeded_generator, use_threads, write_text
@@ -53,7 +54,7 @@ def train_autoencoder(
     """
     use_threads(threads)
     table = read_table(scans, SCANS)
-    train, validation = (table[table["split"] == side] for side in ("train", "validation"))
+    train, validation = (take_split(table, side) for side in ("train", "validation"))
     training_volumes = VolumeSet([derivatives / volume for volume in train["volume"]])
     shape = common_shape(training_volumes)
     losses, training = settings.autoencoder.loss, settings.autoencoder.training
@@ -114,6 +115,7 @@ def train_autoencoder(
             "model": "autoencoder",
             "network": settings.autoencoder.network.model_dump(mode="json"),
             "volume_shape": list(shape),
+            "spacing_mm": voxel_spacing(training_volumes.paths[0]),
             "perceptual_loss": perceptual is not None,
             "settings": settings.model_dump(mode="json"),
             "fingerprint": outcome.fingerprint,

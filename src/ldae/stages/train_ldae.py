@@ -1,25 +1,28 @@
 """Train semantic encoder and gradient estimator over the frozen latent diffusion model."""
 
 import logging
+import math
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ldae import config
+from ldae.data.choices import other_subject, take_split
 from ldae.data.examples import EvenTimes, LatentExamples, PairedExamples
-from ldae.data.latents import LatentSet
+from ldae.data.latents import LatentSet, read_scale
 from ldae.data.volumes import VolumeSet, common_shape
 from ldae.diffusion.losses import representation_loss
 from ldae.diffusion.schedule import NoiseSchedule
-from ldae.models import build_semantic_encoder, load_ldm, representation
+from ldae.errors import UserError
+from ldae.metrics.codes import code_statistics
+from ldae.models import LatentDiffusion, build_semantic_encoder, load_ldm, representation
 from ldae.nets.gradient_estimator import ShiftedNoisePredictor
 from ldae.nets.semantic_encoder import StandardisedEncoder
 from ldae.runtime import seeded_generator, use_threads, write_text
 from ldae.tables import SCANS, read_table
 from ldae.training.batches import fixed_batches
 from ldae.training.checkpoint import Checkpoint
-from ldae.training.collapse import code_statistics
 from ldae.training.fabric import build_fabric
 from ldae.training.loop import fit
 from ldae.training.steps import GradientStep
@@ -96,7 +99,7 @@ def train_ldae(
     """
     use_threads(threads)
     table = read_table(scans, SCANS)
-    rows = {side: table[table["split"] == side] for side in ("train", "validation")}
+    rows = {side: take_split(table, side) for side in ("train", "validation")}
     volumes = {
         side: VolumeSet([derivatives / v for v in of["volume"]]) for side, of in rows.items()
     }
@@ -107,6 +110,7 @@ def train_ldae(
 
     fabric = build_fabric(training)
     base = load_ldm(ldm, device=fabric.device)
+    _require_latents_of(base, ldm, latents)
     torch.manual_seed(seeded_generator(settings.seed, "ldae").initial_seed())
     semantic_encoder = build_semantic_encoder(encoder, common_shape(volumes["train"]))
     if encoder.initialise == "imagenet":
@@ -124,6 +128,10 @@ def train_ldae(
         LatentExamples(held_out, base.schedule.timesteps), draws=VALIDATION_DRAWS
     )
 
+    place = {name: index for index, name in enumerate(held_out.names)}
+    several = rows["validation"]["participant_id"].nunique() > 1
+    partners = other_subject(rows["validation"]) if several else []
+
     def prepare() -> None:
         if isinstance(semantic_encoder, StandardisedEncoder):
             logging.info("ldae: standardising the semantic encoder on %d volumes", len(train))
@@ -132,16 +140,19 @@ def train_ldae(
     def validate() -> dict[str, float]:
         x = (volume[None, None].to(fabric.device) for volume in volumes["validation"])
         codes = torch.cat([semantic_encoder(volume) for volume in x])
-        swapped = codes.roll(len(codes) // 2, dims=0)  # visits of one subject are neighbours
         right, wrong = [], []
-        batches = fixed_batches(validation, batch_size=len(codes), seed=settings.seed)
-        for batch in batches:  # each holds every validation scan once, in order
+        batches = fixed_batches(validation, batch_size=training.batch_size, seed=settings.seed)
+        for batch in batches:
             given = batch.to(fabric.device).tensors
-            right.append(objective.given_code(codes, **given))
-            wrong.append(objective.given_code(swapped, **given))
-        loss, shuffled = (float(torch.cat(losses).mean()) for losses in (right, wrong))
-        statistics = code_statistics(codes.float())
-        return {"loss": loss, "shuffled_loss_ratio": shuffled / loss, **statistics}
+            scans = [place[name] for name in batch.names]
+            right.append(objective.given_code(codes[scans], **given))
+            if partners:
+                others = codes[[partners[scan] for scan in scans]]
+                wrong.append(objective.given_code(others, **given))
+        measured = {"loss": float(torch.cat(right).mean()), **code_statistics(codes.float())}
+        if partners:
+            measured["shuffled_loss_ratio"] = float(torch.cat(wrong).mean()) / measured["loss"]
+        return measured
 
     outcome = fit(
         GradientStep(
@@ -181,3 +192,16 @@ def train_ldae(
             "training": outcome.summary(),
         },
     )
+
+
+def _require_latents_of(base: LatentDiffusion, ldm: Path, latents: Path) -> None:
+    """Refuse latents that are not those the diffusion model was trained on."""
+    found = read_scale(latents)
+    same_scale = math.isclose(float(found["latent_scale"]), base.latent_scale, rel_tol=1e-6)
+    if found["autoencoder"] != base.autoencoder or not same_scale:
+        raise UserError(
+            f"{latents}: latents of the autoencoder {str(found['autoencoder'])[:12]} at scale "
+            f"{found['latent_scale']:.6g}, but {ldm} was trained on those of "
+            f"{base.autoencoder[:12]} at {base.latent_scale:.6g}; train the diffusion model again "
+            "(train-ldm), or restore the matching latents"
+        )

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ldae import config
+from ldae.data.choices import take_split
 from ldae.data.examples import EvenTimes, LatentExamples
 from ldae.data.latents import LatentSet, read_scale
 from ldae.diffusion.losses import noise_loss
@@ -61,8 +62,8 @@ def train_ldm(
     use_threads(threads)
     table = read_table(scans, SCANS)
     training = settings.ldm.training
-    train = LatentSet(latents, table[table["split"] == "train"], use=settings.latents.use)
-    held_out = LatentSet(latents, table[table["split"] == "validation"], use="mean")
+    train = LatentSet(latents, take_split(table, "train"), use=settings.latents.use)
+    held_out = LatentSet(latents, take_split(table, "validation"), use="mean")
     channels = train.shape[0]
 
     torch.manual_seed(seeded_generator(settings.seed, "ldm").initial_seed())

@@ -23,31 +23,8 @@ from ldae.tables import INGESTED, SCANS, read_table, read_tsv
 MOSAICS = 6
 
 
-class Settings(config.Section):
-    """Everything that results depend on, since the page shows it: all but `resources`."""
-
-    run: str
-    seed: int
-    pretrained: str | None
-    cohort: config.Cohort
-    synthetic: config.Synthetic
-    selection: config.Selection
-    preprocessing: config.Preprocessing
-    quality: config.Quality
-    split: config.Split
-    autoencoder: config.Autoencoder
-    latents: config.Latents
-    diffusion: config.Diffusion
-    ldm: config.Ldm
-    ldae: config.Ldae
-    sampling: config.Sampling
-    bootstrap: config.Bootstrap
-    metrics: config.Metrics
-    reconstruction: config.Reconstruction
-    probe: config.Probe
-    interpolation: config.Interpolation
-    manipulation: config.Manipulation
-    variation: config.Variation
+class Settings(config.Results):
+    """Everything that results depend on, since the page shows it."""
 
 
 def write_report(

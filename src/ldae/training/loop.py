@@ -92,7 +92,7 @@ def fit(  # noqa: PLR0913  (what a training consists of)
         prepare()
     ema = Ema(step.averaged, settings.ema_decay)
     if state is not None:
-        progress, best, window = _restore(state, step, ema, fabric)
+        progress, best, window = _restore(state, step, ema)
         logging.info("%s: continuing at step %d of %d", name, progress.step, steps)
     journal = Journal(checkpoint.folder / "train.jsonl", resumed_at=progress.step)
     pace = Pace(first_step=progress.step, samples_per_step=batches.samples_per_step)
@@ -136,7 +136,7 @@ def fit(  # noqa: PLR0913  (what a training consists of)
             )
             finished = progress.step == steps or _stopped_early(progress, settings)
             if received or finished or checkpoint.due():
-                checkpoint.save(_state(progress, best, window, step, ema, fabric))
+                checkpoint.save(_state(progress, best, window, step, ema))
             if received:
                 logging.info("%s: signal %d, saved at step %d", name, received[0], progress.step)
                 raise SystemExit(128 + received[0])
@@ -151,28 +151,25 @@ def _state(
     window: list[dict[str, float]],
     step: Step,
     ema: Ema,
-    fabric: Fabric,
 ) -> dict[str, Any]:
     return {
         "progress": asdict(progress),
         "best": best,
         "window": window,
         "ema": ema.state_dict(),
-        "precision": fabric.strategy.precision.state_dict(),
         "modules": {key: trained_state(module) for key, module in step.modules.items()},
         "optimisers": {key: each.state_dict() for key, each in step.optimisers.items()},
     }
 
 
 def _restore(
-    state: dict[str, Any], step: Step, ema: Ema, fabric: Fabric
+    state: dict[str, Any], step: Step, ema: Ema
 ) -> tuple[Progress, dict[str, Tensor], list[dict[str, float]]]:
     for key, module in step.modules.items():
         load_trained_state(module, state["modules"][key])
     for key, optimiser in step.optimisers.items():
         optimiser.load_state_dict(state["optimisers"][key])
     ema.load_state_dict(state["ema"])
-    fabric.strategy.precision.load_state_dict(state["precision"])
     return Progress(**state["progress"]), state["best"], state["window"]
 
 

@@ -1,6 +1,9 @@
+import gzip
 from datetime import datetime
 
+import pydicom
 import pytest
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from ldae.adni.headers import read_header
 from ldae.adni.inventory import take_inventory
@@ -53,4 +56,34 @@ def test_a_nifti_header_tells_size_and_no_person(write_nifti, header):
 
 def test_a_damaged_nifti_has_no_header(write_nifti, header):
     write_nifti().write_bytes(b"short")
+    assert header() is None
+
+
+def test_a_nifti_of_no_known_data_type_has_no_header(write_nifti, header):
+    path = write_nifti()
+    content = bytearray(path.read_bytes())
+    content[70:72] = (9999).to_bytes(2, "little")
+    path.write_bytes(content)
+    assert header() is None
+
+
+def test_a_damaged_compressed_nifti_has_no_header(write_nifti, header):
+    path = write_nifti()
+    content = bytearray(gzip.compress(path.read_bytes()))
+    content[10:40] = b"\xff" * 30  # past the gzip header, so that the stream itself is damaged
+    path.unlink()
+    path.with_suffix(".nii.gz").write_bytes(content)
+    assert header() is None
+
+
+def test_a_damaged_deflated_dicom_has_no_header(write_series, header):
+    first = write_series()[0]
+    dataset = pydicom.dcmread(first)
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    dataset.save_as(first)
+    assert header() is not None
+    content = bytearray(first.read_bytes())
+    start = 144 + dataset.file_meta.FileMetaInformationGroupLength  # of the deflated part
+    content[start : start + 100] = b"\xff" * 100
+    first.write_bytes(content)
     assert header() is None

@@ -9,11 +9,12 @@ from collections import Counter
 from pathlib import Path
 
 import nibabel as nib
+import pandas as pd
 import pytest
 
 from ldae.config import Cohort, Selection
 from ldae.errors import UserError
-from ldae.stages.ingest import Settings, ingest
+from ldae.stages.ingest import Settings, _write_buckets, ingest
 from ldae.tables import INGESTED, read_table, read_tsv
 
 IMAGE_LIST = (
@@ -183,25 +184,70 @@ def test_a_new_participant_leaves_other_buckets_alone(download, tmp_path, write_
     before = tree(run(download, tmp_path / "before", scans_per_job=4) / "buckets")
     write_series(image_id=301, ptid="100_S_10029", when="2022-03-11 09:00:00")
     after = tree(run(download, tmp_path / "after", scans_per_job=5) / "buckets")
-    assert list(before) == list(after) == ["0.tsv"]
-    assert set(before["0.tsv"].splitlines()) < set(after["0.tsv"].splitlines())
+    assert list(before) == list(after) == ["0000.tsv"]
+    assert set(before["0000.tsv"].splitlines()) < set(after["0000.tsv"].splitlines())
 
 
-def test_losing_too_many_sessions_stops_the_run_and_says_why(download, tmp_path):
-    for file in sorted(download.glob("ADNI/002_S_0295/MPRAGE/2012*/*/*.dcm"))[3:4]:
-        file.unlink()
+def test_buckets_keep_their_names_and_share_participants_when_they_double(tmp_path):
+    scans = pd.DataFrame({"participant_id": [f"sub-{n}" for n in range(200)]})
+    scans = scans.assign(session_id="ses-M000", image="", image_sha256="")
+
+    def deal(scans_per_job):
+        folder = tmp_path / str(scans_per_job)
+        folder.mkdir()
+        _write_buckets(scans, folder, scans_per_job)
+        return {path.stem: set(read_tsv(path)["participant_id"]) for path in folder.iterdir()}
+
+    few, many = deal(13), deal(7)
+    assert (len(few), len(many)) == (16, 32)
+    for bucket, people in few.items():
+        new = f"{int(bucket, 16) + 0x800:04x}"
+        assert many[bucket] | many[new] == people
+
+
+def lose_a_slice(download, series):
+    sorted(download.glob(f"{series}/*/*.dcm"))[3].unlink()
+
+
+LOST = ["ADNI/002_S_0295/MPRAGE/2012*", "more/ADNI/002_S_0413/MPRAGE/*"]  # I104 and I201
+
+
+def test_losing_too_many_sessions_stops_the_run_and_says_why(download, tmp_path, caplog):
+    for series in LOST:
+        lose_a_slice(download, series)
     results = tmp_path / "results"
-    with pytest.raises(UserError, match=r"1 of 4 sessions.*0\.05.*1 missing_slices.*I104"):
+    with pytest.raises(UserError, match=r"2 of 4 sessions.*2 missing_slices.*I104, I201.*0\.05"):
         run(download, results)
-    assert tree(results) == {}
-    assert (
-        len(
-            read_table(
-                run(download, results, settings(fraction=0.3)) / "ingested.parquet", INGESTED
-            )
-        )
-        == 3
-    )
+    for failed in ("I104: missing_slices", "I201: missing_slices", "I202: unreadable_dicom"):
+        assert failed in caplog.text
+    assert list(tree(results)) == ["images.tsv"]
+    reasons = read_tsv(results / "images.tsv").set_index("image_id")["reason"]
+    assert list(reasons[["104", "201"]]) == ["missing_slices"] * 2
+    run(download, results, settings(fraction=0.5))
+    assert len(read_table(results / "ingested.parquet", INGESTED)) == 2
+
+
+def test_one_lost_session_does_not_stop_a_small_download(download, tmp_path):
+    lose_a_slice(download, LOST[0])
+    results = run(download, tmp_path / "results")
+    assert len(read_table(results / "ingested.parquet", INGESTED)) == 3
+
+
+def test_a_download_of_lost_sessions_alone_is_one_readable_error(tmp_path, write_series):
+    write_series()[3].unlink()
+    with pytest.raises(UserError, match=r"1 of 1 sessions.*1 missing_slices.*I1001"):
+        run(tmp_path / "download", tmp_path / "results", settings(fraction=1.0))
+
+
+def test_a_nifti_of_no_known_data_type_is_a_row(tmp_path, write_series, write_nifti):
+    write_series(when="2012-03-11 09:00:00")
+    path = write_nifti(image_id=301)
+    content = bytearray(path.read_bytes())
+    content[70:72] = (9999).to_bytes(2, "little")
+    path.write_bytes(content)
+    results = run(tmp_path / "download", tmp_path / "results")
+    images = read_tsv(results / "images.tsv").set_index("image_id")
+    assert images.loc["301", "reason"] == "unreadable_nifti"
 
 
 @pytest.mark.parametrize(
@@ -240,6 +286,11 @@ def test_a_run_that_breaks_off_leaves_nothing_that_looks_finished(download, tmp_
     monkeypatch.setattr("ldae.stages.ingest.write_dataset", fail)
     with pytest.raises(OSError, match="disk full"):
         run(download, tmp_path / "results")
-    assert tree(tmp_path / "results") == {}
+    assert list(tree(tmp_path / "results")) == ["images.tsv"]
     monkeypatch.undo()
     run(download, tmp_path / "results")
+
+
+def test_the_readme_of_the_dataset_is_true_of_either_format(download, tmp_path):
+    text = (run(download, tmp_path / "results") / "bids/README.md").read_text()
+    assert "DICOM images\nwere converted by dcm2niix, NIfTI images copied" in text

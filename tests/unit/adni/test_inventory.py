@@ -110,3 +110,26 @@ def test_every_image_file_is_in_exactly_one_image(touch):
     found = [file for image in inventory.images for file in image.files]
     assert sorted(found) == sorted(files)
     assert [path.name for path in (*inventory.tables, *inventory.archives)] == ["t.CSV", "a.zip"]
+
+
+def test_linked_subject_folders_are_followed(touch, tmp_path):
+    touch(f"store/MPRAGE/{STAMP}/I4/{name(4)}", "download/notes.txt")
+    (tmp_path / "download/002_S_0295").symlink_to(tmp_path / "store")
+    (image,) = take_inventory(tmp_path / "download").images
+    assert image.files == (f"002_S_0295/MPRAGE/{STAMP}/I4/{name(4)}",)
+
+
+def test_links_in_a_circle_or_to_folders_of_the_download_add_nothing(touch):
+    folder = f"b/002_S_0295/MPRAGE/{STAMP}/I4"
+    download = touch(f"{folder}/{name(4)}")
+    (download / "b/again").symlink_to(download)
+    (download / "a").symlink_to(download / folder)
+    (image,) = take_inventory(download).images
+    assert (image.folder, image.description) == (folder, "MPRAGE")
+
+
+def test_a_dead_link_is_no_copy(touch):
+    download = touch(f"A/002_S_0295/MPRAGE/{STAMP}/I4/{name(4)}", "B/notes.txt")
+    (download / "B" / name(4)).symlink_to(download / "gone.dcm")
+    (image,) = take_inventory(download).images
+    assert image.fault == "conflicting_copies"

@@ -94,9 +94,15 @@ def test_nothing_left_to_train_on_is_an_error():
         assign_split(table([only_test]), Split(validation=0, test=0.9), seed=0)
 
 
-def test_a_class_without_test_subjects_is_warned_about(caplog):
+def test_nothing_left_to_validate_on_is_an_error():
     training = [name for name in FILLERS if side_of(name, DEMO, seed=0) == "train"]
-    scans = table(training, diagnoses=("AD",))
+    with pytest.raises(UserError, match=r"validation side.*raise split\.validation"):
+        assign_split(table(training), DEMO, seed=0)
+
+
+def test_a_class_without_test_subjects_is_warned_about(caplog):
+    kept = [name for name in FILLERS if side_of(name, DEMO, seed=0) != "test"]
+    scans = table(kept, diagnoses=("AD",))
     with caplog.at_level(logging.WARNING):
         assign_split(scans, DEMO, seed=0)
     assert "no test subject with diagnosis AD" in caplog.text

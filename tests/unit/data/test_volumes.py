@@ -1,11 +1,13 @@
+import zlib
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from nibabel.spatialimages import HeaderDataError
 
-from ldae.data.volumes import VolumeSet, common_shape, load_volume
+from ldae.data.volumes import VolumeSet, common_shape, load_volume, voxel_spacing
 from ldae.errors import UserError
 
 
@@ -52,6 +54,44 @@ def test_damaged_foreign_and_non_finite_files_are_refused(tmp_path: Path) -> Non
         load_volume(write(tmp_path / "flipped.nii.gz", volume(0), np.diag([-1.0, 1, 1, 1])))
     with pytest.raises(UserError, match="not finite"):
         load_volume(write(tmp_path / "nan.nii.gz", np.full((2, 2, 2), np.nan, np.float32)))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [zlib.error("damaged"), HeaderDataError("no header"), TypeError("rgb"), ValueError("size")],
+)
+def test_whatever_nibabel_raises_is_said_with_the_file(tmp_path, monkeypatch, error) -> None:
+    def fail(path: Path) -> None:
+        raise error
+
+    monkeypatch.setattr("nibabel.load", fail)
+    with pytest.raises(UserError, match=rf"v\.nii\.gz: cannot be read as an image \({error}\)"):
+        load_volume(tmp_path / "v.nii.gz")
+
+
+def test_colours_and_flat_affines_are_refused(tmp_path: Path) -> None:
+    colours = np.zeros((2, 2, 2), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
+    with pytest.raises(UserError, match="cannot be read"):
+        load_volume(write(tmp_path / "rgb.nii.gz", colours))
+    flat = nib.Nifti1Image(volume(0), np.eye(4))
+    flat.set_sform(np.diag([1.0, 1, 0, 1]), code=1)
+    nib.save(flat, tmp_path / "flat.nii.gz")
+    with pytest.raises(UserError, match=r"RAS\+.*RA\?"):
+        load_volume(tmp_path / "flat.nii.gz")
+
+
+def test_volumes_of_one_set_share_their_shape(tmp_path: Path) -> None:
+    first = write(tmp_path / "first.nii.gz", volume(0))
+    other = write(tmp_path / "other.nii.gz", volume(0)[:3])
+    volumes = VolumeSet([first, other])
+    assert common_shape(volumes) == (4, 5, 6)
+    with pytest.raises(UserError, match=r"other.*\(3, 5, 6\).*first.*\(4, 5, 6\).*same grid"):
+        volumes[1]
+
+
+def test_the_spacing_is_read_from_the_header(tmp_path: Path) -> None:
+    path = write(tmp_path / "v.nii.gz", volume(0), np.diag([1.2, 1.5, 2.0, 1]).astype(np.float32))
+    assert voxel_spacing(path) == (1.2, 1.5, 2.0)
 
 
 def test_a_cache_size_that_is_no_number_is_refused(monkeypatch) -> None:

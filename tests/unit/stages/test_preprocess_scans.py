@@ -1,6 +1,7 @@
 """A bucket: one row per scan, failures with reasons, finished scans left alone."""
 
 import hashlib
+import json
 import os
 
 os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"  # before anything imports ANTs
@@ -84,7 +85,8 @@ def test_good_scans_get_files_and_bad_ones_a_reason(dataset):
     assert good["volume_sha256"] == hashlib.sha256(volume.read_bytes()).hexdigest()
     assert good["qc_template_dice"] > 0.9
     assert not list((dataset / "derivatives").rglob("*sub-A*"))
-    assert (dataset / "derivatives/dataset_description.json").is_file()
+    description = json.loads((dataset / "derivatives/dataset_description.json").read_text())
+    assert description["SourceDatasets"] == [{"URL": "../bids"}]
 
 
 def test_a_second_run_touches_nothing_and_says_the_same(dataset):
@@ -129,6 +131,7 @@ def test_one_image_outside_the_workflow(dataset, tmp_path):
     settings = SingleSettings.model_validate(SETTINGS)
     image = dataset / "bids" / "sub-B_ses-M000_T1w.nii.gz"
     preprocess(image, output=tmp_path / "one", settings=settings)
+    assert "SourceDatasets" not in (tmp_path / "one/dataset_description.json").read_text()
     made = [path.name for path in (tmp_path / "one").rglob("*desc-preproc_T1w.nii.gz")]
     assert made == ["sub-B_ses-M000_space-MNI152NLin2009aSym_res-6p5_desc-preproc_T1w.nii.gz"]
     other = tmp_path / "my head.nii.gz"

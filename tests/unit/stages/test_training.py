@@ -2,7 +2,8 @@
 
 import json
 import logging
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from ldae.data.volumes import load_volume
 from ldae.errors import UserError
 from ldae.models import load_autoencoder, load_ldae, load_ldm
 from ldae.stages import encode_latents, train_autoencoder, train_ldae, train_ldm
-from ldae.tables import SCANS, read_table
+from ldae.tables import SCANS, read_table, write_table
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,90 @@ def test_the_code_is_watched_while_training(trained) -> None:
     watched = {"code_variance", "code_effective_rank", "shuffled_loss_ratio"}
     assert {f"validation_{name}" for name in watched} <= set(last)
     assert last["validation_code_variance"] > 0.01
+
+
+def changed_scans(trained: Workplace, folder: Path, **sides: str) -> Workplace:
+    """The same run over a table in which subjects have changed sides."""
+    table = read_table(trained.scans, SCANS)
+    moved = {name.replace("_", "-"): side for name, side in sides.items()}
+    table["split"] = table["participant_id"].map(moved).fillna(table["split"])
+    write_table(table, folder / "scans.parquet", SCANS)
+    for name in ("models", "latents"):
+        shutil.copytree(trained.run / name, folder / name)
+    training = trained.settings["ldae"]["training"] | {"budget": {"amount": 1, "unit": "epochs"}}
+    settings = trained.settings | {"ldae": trained.settings["ldae"] | {"training": training}}
+    return replace(trained, scans=folder / "scans.parquet", run=folder, settings=settings)
+
+
+def test_one_validation_subject_is_not_compared_with_itself(trained, tmp_path) -> None:
+    one = changed_scans(trained, tmp_path, sub_07="train")
+    one.train_ldae()
+    last = journal(one, "ldae")[-1]
+    assert "validation_loss" in last
+    assert "validation_shuffled_loss_ratio" not in last
+
+
+def test_validation_pairs_each_scan_with_its_own_code_in_small_batches(
+    trained, tmp_path, monkeypatch
+) -> None:
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+    given_code = train_ldae.RepresentationObjective.given_code
+
+    def spy(self, y, z_0, noise, t):
+        if not self.training:
+            seen.append((y, z_0))
+        return given_code(self, y, z_0, noise, t)
+
+    monkeypatch.setattr(train_ldae.RepresentationObjective, "given_code", spy)
+    changed_scans(trained, tmp_path, sub_05="validation").train_ldae()  # three subjects, six scans
+    assert {len(y) for y, _ in seen} == {2}
+    for shift, others in ((0, 0), (1, 2)):  # right and wrong calls take turns
+        codes: dict[bytes, set[bytes]] = {}
+        for y, z_0 in seen[shift : 2 * 36 : 2]:  # of the first validation
+            for code, latent in zip(y, z_0, strict=True):
+                codes.setdefault(latent.numpy().tobytes(), set()).add(code.numpy().tobytes())
+        assert len(codes) == 6
+        assert all(len(found) == 1 for found in codes.values())
+        if not others:
+            own = codes
+    subject = {next(iter(code)): number // 2 for number, code in enumerate(own.values())}
+    for number, code in enumerate(codes.values()):
+        assert subject[next(iter(code))] != number // 2
+
+
+@pytest.mark.parametrize("stage", ["train_autoencoder", "train_ldm", "train_ldae"])
+def test_an_empty_validation_side_is_said(trained, tmp_path, stage) -> None:
+    place = changed_scans(trained, tmp_path, sub_06="train", sub_07="train")
+    with pytest.raises(UserError, match="no scan is in the split validation"):
+        getattr(place, stage)()
+
+
+@pytest.mark.parametrize("changed", [{"autoencoder": "0" * 64}, {"latent_scale": 99.0}])
+def test_latents_of_another_autoencoder_or_scale_are_refused(trained, tmp_path, changed) -> None:
+    place = changed_scans(trained, tmp_path)
+    path = tmp_path / "latents/scale.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    with pytest.raises(UserError, match="train the diffusion model again"):
+        place.train_ldae()
+
+
+def test_the_grid_is_stored_with_the_autoencoder(trained) -> None:
+    assert config(trained, "autoencoder")["spacing_mm"] == [1.0, 1.0, 1.0]
+
+
+def test_the_autoencoder_sees_volumes_one_by_one(trained, monkeypatch) -> None:
+    model = load_ldae(trained.run / "models", device=torch.device("cpu"))
+    sizes = []
+    for name in ("encode", "decode"):
+        of_batch = getattr(model.autoencoder, name)
+        monkeypatch.setattr(
+            model.autoencoder,
+            name,
+            lambda batch, of_batch=of_batch: (sizes.append(len(batch)), of_batch(batch))[1],
+        )
+    x = torch.rand(3, 1, 16, 16, 16)
+    assert model.to_volume(model.to_latent(x)).shape == x.shape
+    assert sizes == [1] * 6
 
 
 def test_latents_are_scaled_by_the_training_scans_alone(trained) -> None:

@@ -97,7 +97,11 @@ def save_models(folder: Path) -> None:
     save_model(
         folder / "autoencoder",
         module_state=autoencoder.state_dict(),
-        config={"network": AUTOENCODER.model_dump(mode="json"), "volume_shape": SHAPE},
+        config={
+            "network": AUTOENCODER.model_dump(mode="json"),
+            "volume_shape": SHAPE,
+            "spacing_mm": [SPACING] * 3,
+        },
     )
     noise_predictor = build_noise_predictor(UNET, AUTOENCODER.latent_channels)
     _wake(noise_predictor)

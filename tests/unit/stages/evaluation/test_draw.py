@@ -76,14 +76,14 @@ def test_the_middle_is_the_visit_nearest_half_way(run):
     assert triplet.fraction == pytest.approx(0.75)
 
 
-def manipulate(run, folder):
+def manipulate(run, folder, **changed):
     codes = folder / "codes.parquet"
     generator = np.random.default_rng(0)
     drawn = generator.normal(size=(len(run.rows), ENCODER.embedding_dim))
     write_embeddings(run.rows, drawn.astype(np.float32), codes)
     probe = Probe(inverse_regularisation=(1.0,), ridge_penalty=(1.0,), folds=2)
     draw_manipulation.draw_manipulation(
-        **paths(run, folder),
+        **(paths(run, folder) | changed),
         embeddings=codes,
         settings=draw_manipulation.Settings(
             sampling=SAMPLING,
@@ -100,6 +100,19 @@ def test_probability_rises_with_the_strength(run, tmp_path):
     for _, scan in table.groupby("diagnosis"):
         assert scan["strength"].tolist() == [-1.0, 0.0, 0.5, 1.0]
         assert scan["probability"].is_monotonic_increasing
+
+
+def test_one_diagnosis_is_drawn_alone_and_none_is_an_error(run, tmp_path):
+    scans = tmp_path / "scans.parquet"
+    for_testing = run.rows["split"] == "test"
+    write_table(run.rows[~(for_testing & (run.rows["diagnosis"] == "AD"))], scans, SCANS)
+    table = manipulate(run, tmp_path, scans=scans)
+    assert set(table["diagnosis"]) == {"CN"}
+    assert is_png(tmp_path / "figure.png")
+    all_mci = run.rows["diagnosis"].mask(for_testing, "MCI")
+    write_table(run.rows.assign(diagnosis=all_mci), scans, SCANS)
+    with pytest.raises(UserError, match="no test scan is CN or AD"):
+        manipulate(run, tmp_path, scans=scans)
 
 
 def vary(run, folder):

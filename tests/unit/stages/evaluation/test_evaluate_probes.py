@@ -117,3 +117,25 @@ def test_a_split_without_scans_is_said(cohort):
     write_table(frame.assign(split="train"), folder / "scans.parquet", SCANS)
     with pytest.raises(UserError, match="no scan is in the split test"):
         evaluate(folder)
+
+
+def test_a_task_without_test_scans_is_a_row_without_metrics(cohort):
+    frame, _, folder = cohort
+    only_mci = frame[(frame["split"] != "test") | (frame["diagnosis"] == "MCI")]
+    write_table(only_mci, folder / "scans.parquet", SCANS)
+    table = evaluate(folder)
+    for encoder in ("ldae", "demographics"):
+        row = table.loc[(encoder, "ad_vs_cn")]
+        assert row[["n_test", "n_subjects"]].tolist() == [0, 0]
+        assert row["n_train"] > 0
+        assert row.drop(["n_train", "n_test", "n_subjects"]).isna().all()
+        assert table.loc[(encoder, "age"), "mae"] > 0
+    assert set(pd.read_parquet(folder / "predictions.parquet")["task"]) == {"age"}
+
+
+def test_a_code_without_any_content_is_evaluated(cohort):
+    frame, codes, folder = cohort
+    write_embeddings(frame, np.zeros_like(codes), folder / "ldae.parquet")
+    assert evaluate(folder).loc[("ldae", "ad_vs_cn"), "roc_auc"] == 0.5
+    probe = json.loads((folder / "probes.json").read_text())["ldae"]["ad_vs_cn"]
+    assert set(probe["weight"]) == {0.0}

@@ -176,6 +176,9 @@ def test_a_used_code_is_told_from_a_dead_one(run, results, tmp_path):
     )
     table = pd.read_csv(tmp_path / "representation.csv").set_index("encoder")
     assert list(table.reset_index().columns) == representation.COLUMNS
+    test = take_split(run.rows, "test")
+    assert (table["n_scans"] == len(test)).all()
+    assert (table["n_subjects"] == test["participant_id"].nunique()).all()
     assert table.loc["ldae", "effective_rank"] > 3
     assert table.loc["ldae", "variance_per_dim"] > 0.5
     assert table.loc["random-init", "effective_rank"] == pytest.approx(1, abs=1e-3)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from ldae.data.single_scan import load_single_scan
 from ldae.errors import UserError
 from ldae.models import load_ldae
 from ldae.stages.encode import encode
@@ -46,17 +47,32 @@ def test_reconstruct_keeps_the_scans_space(run, tmp_path):
 def test_another_grid_is_refused_with_both_shapes(run, tmp_path):
     image = nib.Nifti1Image(np.zeros((4, 5, 6), np.float32), np.diag([2.0, 2.0, 2.0, 1.0]))
     nib.save(image, tmp_path / "other.nii.gz")
-    expected = r"4 x 5 x 6 voxels of 2 x 2 x 2 mm.*8 x 12 x 8.*ldae preprocess"
+    expected = r"4 x 5 x 6 voxels of 2 x 2 x 2 mm.*8 x 12 x 8 .*20 x 20 x 20 mm.*ldae preprocess"
     for stage in (encode, reconstruct):
         with pytest.raises(UserError, match=expected):
             stage(tmp_path / "other.nii.gz", models=run.models, output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(("spacing", "fits"), [(20.1, True), (20.5, False), (19.5, False)])
+def test_another_spacing_is_refused_with_both(run, spacing, fits, tmp_path):
+    image = nib.load(first_scan(run))
+    other = nib.Nifti1Image(image.get_fdata(dtype=np.float32), np.diag([20, 20, spacing, 1]))
+    nib.save(other, tmp_path / "other.nii.gz")
+    grid = {"shape": (8, 12, 8), "spacing_mm": (20.0, 20.0, 20.0)}
+    if fits:
+        assert load_single_scan(tmp_path / "other.nii.gz", **grid).name == "other"
+        return
+    expected = rf"20 x 20 x {spacing} mm, .* 20 x 20 x 20 mm; run `ldae preprocess"
+    with pytest.raises(UserError, match=expected):
+        load_single_scan(tmp_path / "other.nii.gz", **grid)
+
+
 def test_raw_intensities_are_refused(run, tmp_path):
     values = np.full((8, 12, 8), 900, np.float32)
     values[0] = 0
-    nib.save(nib.Nifti1Image(values, np.eye(4)), tmp_path / "raw.nii.gz")
+    affine = np.diag([20.0, 20.0, 20.0, 1.0])
+    nib.save(nib.Nifti1Image(values, affine), tmp_path / "raw.nii.gz")
     with pytest.raises(UserError, match=r"from 0 to 900, expected within \[0, 1\]"):
         encode(tmp_path / "raw.nii.gz", models=run.models, output=tmp_path)
 

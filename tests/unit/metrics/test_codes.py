@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ldae.training.collapse import code_statistics
+from ldae.metrics.codes import code_statistics
 
 
 def test_independent_dimensions_have_full_rank() -> None:
