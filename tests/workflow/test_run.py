@@ -58,7 +58,8 @@ def test_every_image_of_the_download_is_accounted_for(finished: Workflow) -> Non
     ingested = pd.read_parquet(finished.results / "cohort/ingested.parquet")
     scans = pd.read_parquet(finished.results / "cohort/scans.parquet")
     excluded = pd.read_csv(finished.results / "cohort/excluded.tsv", sep="\t")
-    found = {path.name for path in (finished.results / "download").rglob("I*") if path.is_dir()}
+    download = finished.results / "download"
+    found = {path.parent.name for path in download.rglob("*.dcm")}
     assert len(images) == len(found)
     assert set(images["status"]) == {"used", "excluded"}
     assert images.loc[images["status"] == "excluded", "reason"].notna().all()

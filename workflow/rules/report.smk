@@ -15,7 +15,16 @@ rule compare_paper:
     resources:
         **resources("preprocess"),
     params:
-        settings=section("cohort", "preprocessing", "autoencoder", "ldae", "metrics"),
+        settings=section(
+            "cohort",
+            "preprocessing",
+            "autoencoder",
+            "latents",
+            "ldm",
+            "ldae",
+            "sampling",
+            "metrics",
+        ),
     message:
         "Putting the numbers beside the paper's"
     shell:

@@ -123,7 +123,8 @@ def changed_scans(trained: Workplace, folder: Path, **sides: str) -> Workplace:
     """The same run over a table in which subjects have changed sides."""
     table = read_table(trained.scans, SCANS)
     moved = {name.replace("_", "-"): side for name, side in sides.items()}
-    table["split"] = table["participant_id"].map(moved).fillna(table["split"])
+    sides_now = zip(table["participant_id"], table["split"], strict=True)
+    table["split"] = [moved.get(name, side) for name, side in sides_now]
     write_table(table, folder / "scans.parquet", SCANS)
     for name in ("models", "latents"):
         shutil.copytree(trained.run / name, folder / name)
@@ -143,29 +144,34 @@ def test_one_validation_subject_is_not_compared_with_itself(trained, tmp_path) -
 def test_validation_pairs_each_scan_with_its_own_code_in_small_batches(
     trained, tmp_path, monkeypatch
 ) -> None:
-    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+    place = changed_scans(trained, tmp_path, sub_05="validation")  # three subjects, six scans
+    rows = read_table(place.scans, SCANS).query("split == 'validation'").reset_index()
+    volumes = [load_volume(place.derivatives / name)[None, None] for name in rows["volume"]]
+    scale = config(trained, "ldm")["latent_scale"]
+    stems = rows["participant_id"] + "_" + rows["session_id"]
+    means = [np.load(tmp_path / f"latents/{stem}.npz")["mean"].ravel() * scale for stem in stems]
+    latents = torch.from_numpy(np.stack(means))
+    seen: list[tuple[list[int], list[int]]] = []
     given_code = train_ldae.RepresentationObjective.given_code
 
     def spy(self, y, z_0, noise, t):
         if not self.training:
-            seen.append((y, z_0))
+            codes = torch.cat([self.semantic_encoder(x) for x in volumes])
+            pairs = (y, codes), (z_0.flatten(1), latents)
+            seen.append(tuple(torch.cdist(*pair).argmin(1).tolist() for pair in pairs))
         return given_code(self, y, z_0, noise, t)
 
     monkeypatch.setattr(train_ldae.RepresentationObjective, "given_code", spy)
-    changed_scans(trained, tmp_path, sub_05="validation").train_ldae()  # three subjects, six scans
-    assert {len(y) for y, _ in seen} == {2}
-    for shift, others in ((0, 0), (1, 2)):  # right and wrong calls take turns
-        codes: dict[bytes, set[bytes]] = {}
-        for y, z_0 in seen[shift : 2 * 36 : 2]:  # of the first validation
-            for code, latent in zip(y, z_0, strict=True):
-                codes.setdefault(latent.numpy().tobytes(), set()).add(code.numpy().tobytes())
-        assert len(codes) == 6
-        assert all(len(found) == 1 for found in codes.values())
-        if not others:
-            own = codes
-    subject = {next(iter(code)): number // 2 for number, code in enumerate(own.values())}
-    for number, code in enumerate(codes.values()):
-        assert subject[next(iter(code))] != number // 2
+    place.train_ldae()
+    assert {len(codes) for codes, _ in seen} == {2}
+    assert {scan for _, scans in seen for scan in scans} == set(range(6))
+    assert all(codes == scans for codes, scans in seen[::2])  # right and wrong take turns
+    subjects = rows["participant_id"]
+    assert not any(
+        subjects[code] == subjects[scan]
+        for codes, scans in seen[1::2]
+        for code, scan in zip(codes, scans, strict=True)
+    )
 
 
 @pytest.mark.parametrize("stage", ["train_autoencoder", "train_ldm", "train_ldae"])
