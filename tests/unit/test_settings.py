@@ -91,3 +91,23 @@ def test_later_files_are_laid_over_earlier_ones(tmp_path: Path) -> None:
     (tmp_path / "top.yaml").write_text("diffusion: {timesteps: 20}")
     merged = load_settings(Stage, str(tmp_path / "base.yaml"), str(tmp_path / "top.yaml"))
     assert (merged.diffusion.timesteps, merged.diffusion.beta_end) == (20, 0.02)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("preprocessing: {grid: {shape: [128, 150, 128]}}", "150 voxels along y .* multiple of 32"),
+        ("synthetic: {visits_per_subject: [3, 2]}", "visits_per_subject: 3 to 2 visits"),
+        ("synthetic: {visits_per_subject: [1, 5]}", "visits_per_subject: 1 to 5 visits"),
+        ("autoencoder: {network: {norm_groups: 48}}", "norm_groups: 48 do not divide"),
+        ("ldm: {network: {heads: 7}}", "heads: 7 do not divide"),
+        ("ldm: {network: {attention_at: [8]}}", "attention_at: .8. is not among"),
+        ("ldae: {semantic_encoder: {depths: [3]}}", "widths and depths"),
+    ],
+)
+def test_values_that_do_not_fit_together_are_refused(
+    project: Path, tmp_path: Path, change: str, message: str
+) -> None:
+    (tmp_path / "change.yaml").write_text(change)
+    with pytest.raises(UserError, match=message):
+        load_settings(Config, str(project / "config/config.yaml"), str(tmp_path / "change.yaml"))

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -106,8 +105,8 @@ def test_an_edited_key_reruns_what_it_touches(
 @pytest.mark.parametrize("model", ["autoencoder", "ldm", "ldae"])
 def test_a_killed_training_continues(finished: Workflow, model: str) -> None:
     longer = finished.overlay(f"{model}: {{training: {{budget: {{amount: 480, unit: samples}}}}}}")
-    state = finished.results / "state" / model
-    before = newest(state)
+    checkpoint = finished.results / "state" / model / "checkpoint.pt"
+    before = checkpoint.stat().st_mtime
     running = subprocess.Popen(
         finished.command(model, configfiles=longer),
         cwd=finished.folder,
@@ -116,7 +115,7 @@ def test_a_killed_training_continues(finished: Workflow, model: str) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    while newest(state) <= before and running.poll() is None:
+    while checkpoint.stat().st_mtime <= before and running.poll() is None:
         time.sleep(0.05)
     assert running.poll() is None, "finished before it could be killed"
     os.killpg(running.pid, signal.SIGKILL)
@@ -126,7 +125,3 @@ def test_a_killed_training_continues(finished: Workflow, model: str) -> None:
     assert done.returncode == 0, done.stdout
     log = (finished.results / f"logs/train_{model}.log").read_text()
     assert "continu" in log.lower(), log
-
-
-def newest(folder: Path) -> float:
-    return max((path.stat().st_mtime for path in folder.rglob("*")), default=0.0)

@@ -82,16 +82,11 @@ def enrol(settings: Synthetic, *, seed: int) -> list[Subject]:
 
 
 def _check(settings: Synthetic) -> None:
-    months, (fewest, most) = settings.visit_months, settings.visits_per_subject
+    months = settings.visit_months
     if not sum(settings.subjects.values()):
         raise UserError("synthetic.subjects: no subjects; ask for at least one CN, MCI or AD")
     if months[0] != 0 or any(later <= earlier for earlier, later in pairwise(months)):
         raise UserError(f"synthetic.visit_months: {list(months)} must start at 0 and increase")
-    if not fewest <= most <= len(months):
-        raise UserError(
-            f"synthetic.visits_per_subject: [{fewest}, {most}] must be [fewest, most] and at most "
-            f"the {len(months)} visits of synthetic.visit_months"
-        )
 
 
 def _subject(rid: int, diagnosis: str, settings: Synthetic, seed: int) -> Subject:

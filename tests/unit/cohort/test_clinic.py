@@ -94,8 +94,6 @@ def test_disease_and_age_show_in_the_anatomy() -> None:
         ({"subjects": {}}, "synthetic.subjects"),
         ({"visit_months": (6, 12), "visits_per_subject": (1, 2)}, "synthetic.visit_months"),
         ({"visit_months": (0, 12, 12), "visits_per_subject": (1, 2)}, "synthetic.visit_months"),
-        ({"visits_per_subject": (3, 2)}, "synthetic.visits_per_subject"),
-        ({"visits_per_subject": (1, 5)}, "synthetic.visits_per_subject"),
     ],
 )
 def test_settings_that_cannot_be_are_named(changes: dict[str, Any], key: str) -> None:
