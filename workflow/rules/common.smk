@@ -18,7 +18,7 @@ def check(values):
     )
     if faults:
         lines = [f"{fault.json_path.lstrip('$.')}: {fault.message}" for fault in faults]
-        sys.exit("Configuration: " + "; ".join(lines).removeprefix(": "))
+        sys.exit("Configuration: {}".format("; ".join(lines).removeprefix(": ")))
     if shutil.which("ldae") is None:
         sys.exit(
             "The command `ldae` is not on the PATH: source .venv/bin/activate first"
@@ -27,7 +27,9 @@ def check(values):
     combined = subprocess.run(command, capture_output=True, text=True)
     if combined.returncode:
         sys.exit(
-            "Configuration: " + combined.stderr.strip().rpartition("--settings: ")[2]
+            "Configuration: {}".format(
+                combined.stderr.strip().rpartition("--settings: ")[2]
+            )
         )
 
 
@@ -66,9 +68,8 @@ def download_contents(wildcards):
         digest.update(os.path.relpath(folder, top).encode())
         for name in sorted(name for name in files if name.lower().endswith(".csv")):
             with open(os.path.join(folder, name), "rb") as table:
-                digest.update(
-                    name.encode() + hashlib.file_digest(table, "sha256").digest()
-                )
+                digest.update(name.encode())
+                digest.update(hashlib.file_digest(table, "sha256").digest())
         if os.path.relpath(folder, top).count(os.sep) == 3:
             folders.clear()
     return digest.hexdigest()
