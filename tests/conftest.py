@@ -45,26 +45,24 @@ def _blob(derivatives: Path, subject: int, months: int, split: str) -> dict[str,
     values = {"volume": volume.astype(np.float32), "mask": brain.astype(np.uint8)}
     for kind, array in values.items():
         nib.save(nib.Nifti1Image(array, np.eye(4)), derivatives / f"{stem}_{kind}.nii.gz")
-    return names | {
-        "months": months,
-        "age": 70.0 + subject + months / 12,
-        "sex": "FM"[subject % 2],
-        "diagnosis": ("CN", "AD")[subject % 2],
-        "image_id": 1000 * subject + months,
-        "image": f"{stem}_T1w.nii.gz",
-        "image_sha256": "0",
-        "volume": f"{stem}_volume.nii.gz",
-        "mask": f"{stem}_mask.nii.gz",
-        "volume_sha256": hashlib.sha256(values["volume"].tobytes()).hexdigest(),
-        "split": split,
-        **{
-            field.name: None
-            for field in SCANS
-            if field.name.endswith(("_source", "_days"))
-            or field.name in {"field_strength", "manufacturer"}
-            or field.name.startswith("qc_")
-        },
-    }
+    unknown = {field.name: None for field in SCANS if field.nullable}
+    return (
+        unknown
+        | names
+        | {
+            "months": months,
+            "age": 70.0 + subject + months / 12,
+            "sex": "FM"[subject % 2],
+            "diagnosis": ("CN", "AD")[subject % 2],
+            "image_id": 1000 * subject + months,
+            "image": f"{stem}_T1w.nii.gz",
+            "image_sha256": "0",
+            "volume": f"{stem}_volume.nii.gz",
+            "mask": f"{stem}_mask.nii.gz",
+            "volume_sha256": hashlib.sha256(values["volume"].tobytes()).hexdigest(),
+            "split": split,
+        }
+    )
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +80,7 @@ def tiny_training() -> dict[str, object]:
         "validate_every": 10,
         "patience": None,
         "precision": "32-true",
+        "activation_checkpointing": False,
     }
     return {
         "seed": 3,

@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "ldae"
-EVERYONE = {"config", "settings", "bids", "tables", "runtime", "errors"}
+EVERYONE = {"config", "settings", "bids", "tables", "parsing", "runtime", "errors"}
 ROOMS = {
     "cohort": set(),
-    "adni": set(),
+    "imaging": set(),
+    "adni": {"imaging"},
+    "own_data": {"imaging"},
+    "ingestion": {"imaging"},
     "preprocessing": set(),
     "data": set(),
     "nets": set(),
@@ -19,6 +22,7 @@ ROOMS = {
     "report": set(),
     "weights": {"nets"},
     "models": {"nets", "diffusion", "weights"},
+    "objectives": {"nets", "diffusion"},
 }
 ROOMS["stages"] = set(ROOMS)
 ALLOWED = {room: below | EVERYONE for room, below in ROOMS.items()}
@@ -27,6 +31,7 @@ ALLOWED |= {
     "diffusion": set(),
     "cli": EVERYONE | {"stages"},
     "errors": set(),
+    "parsing": set(),
     "config": {"errors"},
     "runtime": {"errors"},
     "settings": {"config", "errors", "runtime"},

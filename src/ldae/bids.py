@@ -66,6 +66,11 @@ def mask_path(participant_id: str, session_id: str, *, spacing_mm: float) -> Pat
     )
 
 
+def native_mask_path(participant_id: str, session_id: str) -> Path:
+    """The brain mask on the voxels of the raw image."""
+    return _anat(participant_id, session_id, desc="brain", suffix="mask", extension=".nii.gz")
+
+
 def quality_path(participant_id: str, session_id: str) -> Path:
     """What preprocessing measured of a scan."""
     return _anat(participant_id, session_id, desc="qc", extension=".json")

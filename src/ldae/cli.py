@@ -16,7 +16,10 @@ from ldae.settings import load_settings
 
 WORKFLOW = {
     "make-cohort": "Write a synthetic ADNI-like download: DICOM series and study tables.",
-    "ingest": "Turn an ADNI download into BIDS and a table of scans.",
+    "index-download": "Look at what a download holds, and plan which scan each session gets.",
+    "convert-images": "Convert the planned images of one bucket to NIfTI.",
+    "export-bids": "Describe the converted scans as BIDS, and every image in one table.",
+    "fetch-brain-network": "Download the network of the original's brain extraction.",
     "preprocess-scans": "Bias-correct, brain-extract and register one bucket of scans.",
     "gather-scans": "Join the preprocessed scans into the one table models read, with the split.",
     "train-autoencoder": "Train the autoencoder that compresses volumes to latents.",
@@ -39,7 +42,11 @@ SINGLE_SCAN = {
     "reconstruct": "Reconstruct one scan through the latent diffusion autoencoder.",
 }
 UPKEEP = {
+    "doctor": "Say what an ADNI download holds, what it lacks, and what would come out.",
+    "plan": "Predict memory, time and disk of the trainings at the configured size.",
     "show-headline": "Print a run's headline table and where its results page is.",
+    "import-weights": "Make model folders of weights in the original's files.",
+    "export-weights": "Write a run's models as files the original's code reads.",
     "check": "Check a configuration: keys, types, ranges and what must fit together.",
     "schema": "Write the JSON schema of the configuration.",
 }

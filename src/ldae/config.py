@@ -23,11 +23,10 @@ class Section(BaseModel):
 
 
 class Cohort(Section):
-    source: Literal["adni", "synthetic"]
-    download: str | None  # folder of the archive's download: images and study tables
-    max_failed_fraction: (
-        Fraction  # more sessions lost in conversion, and more than one, stop the run
-    )
+    source: Literal["adni", "synthetic", "bids"]
+    download: str | None  # folder of the archive's download, or a BIDS folder, or a CSV of scans
+    max_failed_fraction: Fraction  # of T1-weighted images; more that fail stop the run
+    max_image_mb: Positive  # of one image, unpacked; more is taken for a decompression bomb
 
 
 class Synthetic(Section):
@@ -35,6 +34,7 @@ class Synthetic(Section):
     visit_months: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
     visits_per_subject: tuple[Count, Count]  # fewest, most
     voxel_mm: Positive
+    traps: bool  # add one instance of each fault known of real downloads
 
     @model_validator(mode="after")
     def _visits_are_there(self) -> Self:
@@ -49,9 +49,23 @@ class Synthetic(Section):
 
 class Selection(Section):
     prefer: Literal["original", "processed"]
+    prefer_tesla: Positive | None  # of two exams in one session; null: the first exam
+    archive_quality: Literal["require", "ignore"]  # images that failed the archive's own control
     min_slices: Count
     max_voxel_mm: Positive
     min_extent_mm: Positive  # smallest field of view along any axis
+
+
+class Matching(Section):
+    near_days: Count  # a diagnosis this near the scan counts without remark
+    distant_days: Count  # up to here it counts with the flag diagnosis_distant; beyond it does not
+    bracket_days: Annotated[int, Field(ge=0)]  # equal diagnoses this near on both sides; 0: never
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.near_days > self.distant_days:
+            raise ValueError("near_days: must not exceed distant_days")
+        return self
 
 
 class Grid(Section):
@@ -66,8 +80,9 @@ class BiasCorrection(Section):
 
 
 class BrainExtraction(Section):
-    method: Literal["template", "none"]
-    resolution_mm: Positive
+    method: Literal["template", "mask", "none", "antspynet"]
+    resolution_mm: Positive  # of the copy on which tissue is told apart
+    masks: str | None  # dataset of *_desc-brain_mask.nii.gz for `mask`; null: beside the images
 
 
 class Registration(Section):
@@ -89,10 +104,16 @@ class Preprocessing(Section):
 
 
 class Quality(Section):
+    """Scans outside these bounds are excluded; each is `min_` or `max_` and a figure's name."""
+
     min_brain_ml: NonNegative
     max_brain_ml: Positive
+    max_border_cm2: NonNegative
+    min_snr: NonNegative
+    max_cjv: Positive
     min_template_dice: Fraction
     min_template_correlation: Annotated[float, Field(ge=-1, le=1)]
+    min_symmetry: Annotated[float, Field(ge=-1, le=1)]
 
 
 class Split(Section):
@@ -123,6 +144,7 @@ class Training(Section):
     validate_every: Count  # optimiser steps
     patience: Count | None  # validations without improvement before stopping; null: never
     precision: Literal["32-true", "bf16-mixed"]
+    activation_checkpointing: bool  # compute activations twice instead of keeping them
 
 
 class AutoencoderNetwork(Section):
@@ -287,6 +309,7 @@ class Results(Section):
     cohort: Cohort
     synthetic: Synthetic
     selection: Selection
+    matching: Matching
     preprocessing: Preprocessing
     quality: Quality
     split: Split

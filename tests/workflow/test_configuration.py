@@ -33,7 +33,7 @@ def test_the_paper_builds_against_a_download(workflow: Workflow, tmp_path: Path)
         ("ldm: {training: {learning_rate: fast}}", "ldm.training.learning_rate: 'fast' is not"),
         ("ldm: {training: {learning_rat: 0.1}}", "ldm.training: Additional .*learning_rat"),
         ("split: {test: 1.5}", "split.test: 1.5 is greater than the maximum of 1"),
-        ("cohort: {download: no/such/folder}", "cohort.download: there is no folder no/such"),
+        ("cohort: {download: no/such/folder}", "cohort.download: there is no no/such"),
         ("split: {validation: 0.5, test: 0.6}", "split: .* no training subjects"),
         ("preprocessing: {grid: {shape: [100, 160, 128]}}", "shape: 100 voxels along x"),
         ("ldm: {network: {attention_at: [3]}}", "attention_at: .3. is not among .1, 2, 4."),

@@ -1,6 +1,7 @@
 """The whole workflow, small and for real: what it writes, and what it does when asked again."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -57,9 +58,11 @@ def test_every_image_of_the_download_is_accounted_for(finished: Workflow) -> Non
     ingested = pd.read_parquet(finished.results / "cohort/ingested.parquet")
     scans = pd.read_parquet(finished.results / "cohort/scans.parquet")
     excluded = pd.read_csv(finished.results / "cohort/excluded.tsv", sep="\t")
-    download = finished.results / "download"
-    found = {path.parent.name for path in download.rglob("*.dcm")}
-    assert len(images) == len(found)
+    leaves = {path.parent.name for path in (finished.results / "download").rglob("*.dcm")}
+    places = [*images["place"], *images["copies"].dropna()]
+    listed = {part for place in places for part in re.split(r"[/|]", place)}
+    assert leaves <= listed
+    assert images["place"].is_unique
     assert set(images["status"]) == {"used", "excluded"}
     assert images.loc[images["status"] == "excluded", "reason"].notna().all()
     assert (images["status"] == "used").sum() == len(ingested) == len(scans) + len(excluded)

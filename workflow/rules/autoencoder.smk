@@ -21,7 +21,8 @@ rule train_autoencoder:
         "Training the autoencoder"
     shell:
         "ldae train-autoencoder --scans {input.scans} --derivatives {params.derivatives}"
-        " --model {params.model} --state {params.state} --threads {threads}"
+        " --model {params.model} --state {params.state} --devices {resources.gpu}"
+        " --threads {threads}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 

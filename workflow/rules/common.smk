@@ -2,6 +2,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -39,7 +40,7 @@ def section(*names):
 
 
 def download(wildcards):
-    """Where the raw images are: the user's download, or the one the workflow makes."""
+    """Where the raw images are: the user's own, or the download the workflow makes."""
     if config["cohort"]["source"] == "synthetic":
         return f"{RUN}/download"
     if config["cohort"]["download"] is None:
@@ -48,38 +49,90 @@ def download(wildcards):
             "`snakemake --config 'cohort={download: /data/ADNI}'`. How to get the data: README.md, "
             "'Getting ADNI'. Without ADNI, run `make demo`."
         )
-    folder = os.path.expanduser(config["cohort"]["download"])
-    if not os.path.isdir(folder):
-        sys.exit(f"Configuration: cohort.download: there is no folder {folder}")
-    return folder
+    place = os.path.expanduser(config["cohort"]["download"])
+    if not os.path.exists(place):
+        sys.exit(f"Configuration: cohort.download: there is no {place}")
+    return place
 
 
 def download_contents(wildcards):
-    """A hash that changes when a subject, session, series or table is added to the user's download.
+    """A hash that changes when something is added to the user's data, taken away or replaced.
 
-    Snakemake looks at the time stamp of the top folder only. Folders are compared by name down to
-    the level of sessions, tables by content; the millions of image files are not touched.
+    Snakemake looks at the time stamp of the top folder only. Folders are compared by the names in
+    them, tables by content, zips, metadata and NIfTI files by size and time. The millions of slices
+    are not touched: of the archive's folders of one image, only their time stamps are compared.
     """
     if config["cohort"]["source"] == "synthetic":
         return None  # made by a rule, which Snakemake watches
-    digest, top = hashlib.sha256(), download(wildcards)
+    digest, top, visited = hashlib.sha256(), download(wildcards), set()
+    if os.path.isfile(top):
+        return None  # a list of scans, whose time stamp Snakemake sees
     for folder, folders, files in os.walk(top, followlinks=True):
-        folders.sort()
-        digest.update(os.path.relpath(folder, top).encode())
-        for name in sorted(name for name in files if name.lower().endswith(".csv")):
-            with open(os.path.join(folder, name), "rb") as table:
-                digest.update(name.encode())
-                digest.update(hashlib.file_digest(table, "sha256").digest())
-        if os.path.relpath(folder, top).count(os.sep) == 3:
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in visited:  # links may go round in circles
             folders.clear()
+            continue
+        visited.add((status.st_dev, status.st_ino))
+        shown = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = [name for name in shown if not OF_ONE_IMAGE.fullmatch(name)]
+        digest.update(os.fsencode(os.path.relpath(folder, top)))
+        for name in [*shown, *sorted(name for name in files if name[0] != ".")]:
+            mark = mark_of(os.path.join(folder, name))
+            digest.update(b"\0".join([b"", os.fsencode(name), mark.encode()]))
     return digest.hexdigest()
 
 
-def preprocessed_buckets(wildcards):
-    """One table per bucket of scans; which buckets there are is known after ingestion."""
-    folder = checkpoints.ingest_download.get().output.buckets
-    buckets = sorted(glob_wildcards(f"{folder}/{{bucket}}.tsv").bucket)
-    return expand(f"{RUN}/cohort/preprocessed/{{bucket}}.parquet", bucket=buckets)
+def mark_of(path):
+    """What changes with the content of a file or folder, where that is looked at."""
+    name = os.path.basename(path).lower()
+    try:
+        if name.endswith((".csv", ".tsv")):
+            with open(path, "rb") as table:
+                return hashlib.file_digest(table, "sha256").hexdigest()
+        if name.endswith((".zip", ".xml", ".nii", ".nii.gz")):
+            status = os.stat(path)
+            return f"{status.st_size} {status.st_mtime_ns}"
+        if OF_ONE_IMAGE.fullmatch(os.path.basename(path)):
+            return str(os.stat(path).st_mtime_ns)
+    except OSError as error:  # a dead link, say: ingestion tells of it
+        return str(error.strerror)
+    return ""
+
+
+def in_every_bucket(step):
+    """The tables that `step` makes, one per bucket of scans; the index says which buckets there are."""
+
+    def tables(wildcards):
+        folder = checkpoints.index_download.get().output.buckets
+        buckets = sorted(glob_wildcards(f"{folder}/{{bucket}}.parquet").bucket)
+        return expand(f"{RUN}/cohort/{step}/{{bucket}}.parquet", bucket=buckets)
+
+    return tables
+
+
+def brain_network(wildcards):
+    """The files of the brain extraction network, when that method is chosen."""
+    if config["preprocessing"]["brain"]["method"] != "antspynet":
+        return []
+    return rules.fetch_brain_network.output[:2]
+
+
+def supplied_masks(wildcards):
+    """A hash that changes when a brain mask of the user's dataset is added or replaced."""
+    brain = config["preprocessing"]["brain"]
+    if brain["method"] != "mask" or brain["masks"] is None:
+        return None
+    digest, top = hashlib.sha256(), os.path.expanduser(brain["masks"])
+    if not os.path.isdir(top):
+        sys.exit(f"Configuration: preprocessing.brain.masks: there is no folder {top}")
+    for folder, folders, files in os.walk(top, followlinks=True):
+        folders.sort()
+        for name in sorted(files):
+            if "_desc-brain_mask.nii" in name:
+                path = os.path.join(folder, name)
+                status = os.stat(path)
+                digest.update(f"{path} {status.st_size} {status.st_mtime_ns}".encode())
+    return digest.hexdigest()
 
 
 def model_files(name):
@@ -106,6 +159,9 @@ def threads_of(stage):
 
 check(config)
 RUN = f"results/{config['run']}"
+OF_ONE_IMAGE = re.compile(
+    r"[SI]\d+"
+)  # folders S<series id> or I<image id> of the archive
 DERIVATIVES = f"{RUN}/derivatives/ldae"
 MODELS = {
     name: f"{RUN}/models/{name}/weights.safetensors"
@@ -117,3 +173,9 @@ DRAWINGS = ["interpolation", "manipulation", "variation"]
 TABLES = ["paper", "reconstruction", "downstream", "representation", *DRAWINGS]
 FIGURES = ["reconstruction", *DRAWINGS]
 ENVIRONMENT = workflow.source_path("../../envs/ldae.yaml")
+BRAIN_NETWORK = "resources/antspynet"
+BRAIN_ENVIRONMENT = (
+    workflow.source_path("../../envs/antspynet.yaml")
+    if config["preprocessing"]["brain"]["method"] == "antspynet"
+    else ENVIRONMENT
+)

@@ -23,5 +23,6 @@ rule train_ldm:
         "Training the latent diffusion model"
     shell:
         "ldae train-ldm --scans {input.scans} --latents {params.latents}"
-        " --model {params.model} --state {params.state} --threads {threads}"
+        " --model {params.model} --state {params.state} --devices {resources.gpu}"
+        " --threads {threads}"
         " --settings {params.settings:q} > {log} 2>&1"

@@ -1,6 +1,29 @@
+# Only asked for by preprocessing.brain.method: antspynet; run where there is a network.
+rule fetch_brain_network:
+    output:
+        weights=f"{BRAIN_NETWORK}/brainExtractionRobustT1.h5",
+        template=f"{BRAIN_NETWORK}/S_template3.nii.gz",
+        checksums=f"{BRAIN_NETWORK}/checksums.json",
+    log:
+        f"{BRAIN_NETWORK}/fetch.log",
+    benchmark:
+        f"{BRAIN_NETWORK}/benchmark.tsv"
+    localrule: True
+    conda:
+        "../../envs/antspynet.yaml"
+    threads: 1
+    params:
+        network=lambda wildcards, output: os.path.dirname(output.weights),
+    message:
+        "Downloading the brain extraction network"
+    shell:
+        "ldae fetch-brain-network --network {params.network} > {log} 2>&1"
+
+
 rule preprocess_scans:
     input:
-        bucket=f"{RUN}/cohort/buckets/{{bucket}}.tsv",
+        bucket=f"{RUN}/cohort/converted/{{bucket}}.parquet",
+        network=brain_network,
     output:
         table=f"{RUN}/cohort/preprocessed/{{bucket}}.parquet",
     log:
@@ -8,26 +31,28 @@ rule preprocess_scans:
     benchmark:
         f"{RUN}/benchmarks/preprocess/{{bucket}}.tsv"
     conda:
-        ENVIRONMENT
+        BRAIN_ENVIRONMENT
     threads: threads_of("preprocess")
     resources:
         **resources("preprocess"),
     params:
         bids=f"{RUN}/bids",
         derivatives=DERIVATIVES,
+        network=BRAIN_NETWORK,
+        masks=supplied_masks,
         settings=section("preprocessing"),
     message:
         "Preprocessing bucket {wildcards.bucket}"
     shell:
         "ldae preprocess-scans --bucket {input.bucket} --bids {params.bids}"
         " --derivatives {params.derivatives} --table {output.table} --threads {threads}"
-        " --settings {params.settings:q} > {log} 2>&1"
+        " --network {params.network} --settings {params.settings:q} > {log} 2>&1"
 
 
 rule gather_scans:
     input:
         ingested=f"{RUN}/cohort/ingested.parquet",
-        preprocessed=preprocessed_buckets,
+        preprocessed=in_every_bucket("preprocessed"),
     output:
         scans=f"{RUN}/cohort/scans.parquet",
         excluded=f"{RUN}/cohort/excluded.tsv",
@@ -41,10 +66,11 @@ rule gather_scans:
     resources:
         **resources("preprocess"),
     params:
+        derivatives=DERIVATIVES,
         settings=section("seed", "quality", "split"),
     message:
         "Gathering the scans that passed, and splitting subjects"
     shell:
         "ldae gather-scans --ingested {input.ingested} --preprocessed {input.preprocessed}"
-        " --scans {output.scans} --excluded {output.excluded}"
+        " --derivatives {params.derivatives} --scans {output.scans} --excluded {output.excluded}"
         " --settings {params.settings:q} > {log} 2>&1"

@@ -35,15 +35,15 @@ rule compare_paper:
 
 rule write_report:
     input:
-        images=f"{RUN}/cohort/images.tsv",
-        ingested=f"{RUN}/cohort/ingested.parquet",
+        attrition=f"{RUN}/cohort/attrition.csv",
         excluded=f"{RUN}/cohort/excluded.tsv",
         scans=f"{RUN}/cohort/scans.parquet",
         tables=expand(f"{RUN}/tables/{{table}}.csv", table=TABLES),
         figures=expand(f"{RUN}/figures/{{figure}}.png", figure=FIGURES),
         curves=expand(f"{RUN}/models/{{name}}/train.jsonl", name=MODELS),
     output:
-        f"{RUN}/report/index.html",
+        flow=f"{RUN}/figures/cohort_flow.svg",
+        report=f"{RUN}/report/index.html",
     log:
         f"{RUN}/logs/write_report.log",
     benchmark:
@@ -60,8 +60,8 @@ rule write_report:
     message:
         "Writing the results page"
     shell:
-        "ldae write-report --images {input.images} --ingested {input.ingested}"
-        " --excluded {input.excluded} --scans {input.scans} --tables {input.tables}"
-        " --figures {input.figures} --curves {input.curves} --benchmarks {params.benchmarks}"
-        " --derivatives {params.derivatives} --report {output}"
+        "ldae write-report --attrition {input.attrition} --excluded {input.excluded}"
+        " --scans {input.scans} --tables {input.tables} --figures {input.figures}"
+        " --curves {input.curves} --benchmarks {params.benchmarks}"
+        " --derivatives {params.derivatives} --flow {output.flow} --report {output.report}"
         " --settings {params.settings:q} > {log} 2>&1"

@@ -26,7 +26,8 @@ rule train_ldae:
     shell:
         "ldae train-ldae --scans {input.scans} --derivatives {params.derivatives}"
         " --latents {params.latents} --ldm {params.ldm}"
-        " --model {params.model} --state {params.state} --threads {threads}"
+        " --model {params.model} --state {params.state} --devices {resources.gpu}"
+        " --threads {threads}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 

@@ -1,205 +1,189 @@
 """What a download holds: one `FoundImage` per image id, whatever the folder layout.
 
-The archive writes `<subject>/<description>/<date>/<leaf>/<files>`. The leaf is `S<series id>` in
-older downloads and `I<image id>` in newer ones; file names end in `_S<series id>_I<image id>`, but
-for some of 2025; merged downloads nest all that at any depth; one `S` leaf can hold several images.
-So files are grouped by image id (end of file name, else leaf), and folders are known by their form.
+Files are grouped by the image id at the end of their names, else that of the leaf folder they are
+in (see `layout`): one `S` leaf can hold several images, and the files of one image can be spread
+over folders and zips. What stands where an image should, but is none (an empty folder, a format
+that cannot be read, a zip that cannot be opened), is listed as well, with its fault.
 """
 
-import filecmp
-import os
-import re
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import datetime
-from pathlib import Path, PurePosixPath
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
 
-Format = Literal["DICOM", "NIfTI"]
+from ldae.adni.images import (
+    Format,
+    FoundImage,
+    assemble,
+    distrust_shared_ids,
+    in_order,
+    join_path,
+    split_path,
+)
+from ldae.adni.layout import Place, read_place, read_tail, split_ending
+from ldae.imaging.storage import INSIDE, Storage
+from ldae.parsing import parse_ptid
 
 _FORMATS: dict[str, Format] = {".dcm": "DICOM", ".nii": "NIfTI", ".nii.gz": "NIfTI"}
-_EXTENSION = re.compile(r"(\.dcm|\.nii|\.nii\.gz)$", re.IGNORECASE)
-_PTID = re.compile(r"(?<!\d)(\d{3}_S_\d{4,5})(?!\d)")
-_DATE_FOLDER = re.compile(r"(\d{4}-\d{2}-\d{2}_\d{2}_\d{2}_\d{2})(?:\.\d+)?")
-_FILE_TAIL = re.compile(r"(?:_S(\d+))?_I(\d+)$")
-_LEAF = re.compile(r"I(\d+)")
-_FILE_DESCRIPTION = re.compile(r"_(?:MR|PT)_(.+?)_+(?:br_raw|Br)_\d{17}")
-
-
-@dataclass(frozen=True, eq=False)
-class FoundImage:
-    """The files of one image; `files` are relative to the download, in name order."""
-
-    image_id: int | None
-    series_id: int | None
-    ptid: str | None  # the archive's subject id, 002_S_0295
-    description: str  # of the series, as folder and file names spell it
-    exam_time: datetime | None  # local wall time of the date folder
-    format: Format
-    files: tuple[str, ...]
-    postprocessed: bool  # file names say that the archive processed the image
-    fault: str | None = None  # why the image cannot be used, whatever it shows
-
-    @property
-    def folder(self) -> str:
-        """The folder of the first file, relative to the download."""
-        return str(PurePosixPath(self.files[0]).parent)
+_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")  # how a DICOM file without preamble starts
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """Everything below a download folder that matters here."""
+    """Everything in a download."""
 
-    images: tuple[FoundImage, ...]
-    tables: tuple[Path, ...]  # CSV files
-    archives: tuple[Path, ...]  # zip files, whose content is not seen
+    images: tuple[FoundImage, ...]  # by subject, id and place
+    tables: tuple[str, ...]  # CSV files
+    metadata: tuple[str, ...]  # XML files
+    other: int  # files that are none of these, nor part of an image
 
 
-def take_inventory(download: Path) -> Inventory:
-    """Walk `download` and group its image files; the order depends on names alone."""
-    tables, archives = [], []
-    groups: dict[tuple[str, int | None, str | None, Format], list[str]] = defaultdict(list)
-    for folder, names in _walk(download):
-        subject, leaf = _subject_folder(folder), _LEAF.fullmatch(PurePosixPath(folder).name)
+class _Key(NamedTuple):
+    """What the files of one image share."""
+
+    image_id: int | None
+    ptid: str | None
+    format: Format
+    folder: str  # where no id holds them together; else empty
+
+
+def take_inventory(storage: Storage) -> Inventory:
+    """Walk a download and group its image files; the result depends on names and bytes alone."""
+    walk = _Walk(storage)
+    for folder, names in storage.walk():
+        walk.enter(folder)
         for name in names:
-            file = f"{folder}/{name}" if folder else name
-            lower = name.lower()
-            if lower.endswith(".csv"):
-                tables.append(download / file)
-            elif lower.endswith(".zip"):
-                archives.append(download / file)
-            elif extension := _EXTENSION.search(lower):
-                tail = _FILE_TAIL.search(name, 0, extension.start())
-                image_id = int(tail[2]) if tail else int(leaf[1]) if leaf else None
-                # Without an id, the folder is all that holds the files of an image together.
-                place = folder if image_id is None else ""
-                ptid = subject or _subject_in(name)
-                groups[(place, image_id, ptid, _FORMATS[extension[1]])].append(file)
+            walk.see(name)
     images = [
-        _found(files, image_id=image_id, ptid=ptid, image_format=image_format, download=download)
-        for (_, image_id, ptid, image_format), files in groups.items()
+        assemble(
+            files,
+            storage=storage,
+            image_id=key.image_id,
+            ptid=key.ptid,
+            image_format=key.format,
+        )
+        for key, files in _with_subjects(walk.groups()).items()
     ]
-    images.sort(key=lambda image: (image.ptid or "", image.image_id or 0, image.files))
-    return Inventory(tuple(_mark_shared_ids(images)), tuple(tables), tuple(archives))
+    odd = [*walk.archives, *walk.empty_folders()]
+    return Inventory(
+        images=in_order([*distrust_shared_ids(images), *odd]),
+        tables=tuple(walk.tables),
+        metadata=tuple(walk.metadata),
+        other=walk.other,
+    )
 
 
-def _walk(download: Path) -> Iterator[tuple[str, list[str]]]:
-    """Folders below `download` with their files, sorted, hidden ones left out.
+class _Walk:
+    """What has been seen on the way through a download."""
 
-    Links to folders are followed after all real folders, and no folder is visited twice: so links
-    in a circle come to an end, and a linked folder that is itself in the download keeps its place.
-    """
-    visited: set[tuple[int, int]] = set()
-    roots = [download]
-    for root in roots:  # grows by the links found on the way
-        for folder, subfolders, files in os.walk(root):
-            here = Path(folder)
-            status = here.stat()
-            if (status.st_dev, status.st_ino) in visited:
-                subfolders.clear()
-                continue
-            visited.add((status.st_dev, status.st_ino))
-            shown = sorted(name for name in subfolders if not name.startswith("."))
-            roots += [here / name for name in shown if (here / name).is_symlink()]
-            subfolders[:] = [name for name in shown if not (here / name).is_symlink()]
-            place = here.relative_to(download).as_posix()
-            yield ("" if place == "." else place), sorted(n for n in files if not n.startswith("."))
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self.tables: list[str] = []
+        self.metadata: list[str] = []
+        self.archives: list[FoundImage] = []  # zips that cannot be entered
+        self.other = 0
+        self._images: dict[_Key, list[str]] = defaultdict(list)
+        self._unknown: dict[_Key, list[str]] = defaultdict(list)  # perhaps images
+        self._image_folders: set[str] = set()
+        self._bare: dict[str, Place] = {}  # folders without a file of their own
+        self._parents: set[str] = set()
+        self._folder, self._place = "", Place()
+
+    def enter(self, folder: str) -> None:
+        """Go on to a folder."""
+        self._folder, self._place = folder, read_place(folder)
+        self._bare[folder] = self._place
+        while folder and (folder := split_path(folder)[0]) not in self._parents:
+            self._parents.add(folder)
+
+    def see(self, name: str) -> None:
+        """Put a file of this folder where it belongs."""
+        self._bare.pop(self._folder, None)
+        file = join_path(self._folder, name)
+        stem, ending = split_ending(name)
+        if ending in _FORMATS:
+            self._add_image(self._key(stem, _FORMATS[ending]), file)
+        elif ending == ".csv":
+            self.tables.append(file)
+        elif ending == ".xml":
+            self.metadata.append(file)
+        elif ending == ".zip":
+            fault = "nested_archive" if INSIDE in self._folder else "unreadable_archive"
+            self.archives.append(_nothing(self._folder, self._place, fault, (file,)))
+        else:
+            self._see_unknown(stem, file)
+
+    def groups(self) -> dict[_Key, list[str]]:
+        """The files of each image; of unknown files those that stand in the place of one."""
+        groups = dict(self._images)
+        for key, files in self._unknown.items():
+            known = {key._replace(format=form) for form in _FORMATS.values()} & groups.keys()
+            beside = key.image_id is None and key.folder in self._image_folders
+            if known or beside:  # a note, or the like
+                self.other += len(files)
+            else:
+                groups[key] = files
+        return groups
+
+    def empty_folders(self) -> Iterator[FoundImage]:
+        """Folders with nothing in them where the archive puts images."""
+        for folder, place in self._bare.items():
+            if (place.ptid or place.is_leaf) and folder not in self._parents:
+                yield _nothing(folder, place, "empty_folder", ())
+
+    def _key(self, stem: str, image_format: Format) -> _Key:
+        image_id = read_tail(stem)[1] or self._place.image_id
+        ptid = self._place.ptid or parse_ptid(stem)
+        return _Key(image_id, ptid, image_format, self._folder if image_id is None else "")
+
+    def _add_image(self, key: _Key, file: str) -> None:
+        self._images[key].append(file)
+        self._image_folders.add(self._folder)
+
+    def _see_unknown(self, stem: str, file: str) -> None:
+        """A file of no known extension: DICOM often has none, and other formats have their own."""
+        key = self._key(stem, "other")
+        in_place = self._place.is_leaf or key.image_id is not None
+        if (in_place or self._place.ptid) and _starts_like_dicom(self.storage, file):
+            self._add_image(key._replace(format="DICOM"), file)
+        elif in_place:
+            self._unknown[key].append(file)
+        else:
+            self.other += 1
 
 
-def _found(
-    files: list[str],
-    *,
-    image_id: int | None,
-    ptid: str | None,
-    image_format: Format,
-    download: Path,
-) -> FoundImage:
-    fault = None
-    if image_id is None:
-        fault = "no_image_id"
-    elif ptid is None:
-        fault = "no_subject_id"
-    kept, differing = _without_copies(files, download)
-    if differing:
-        fault = "conflicting_copies"
-    first = PurePosixPath(kept[0])
-    date = _date_folder(first)
-    tail = _FILE_TAIL.search(_EXTENSION.sub("", first.name))
+def _with_subjects(groups: Mapping[_Key, list[str]]) -> dict[_Key, list[str]]:
+    """Files that name no subject, joined with those of the same image that do."""
+    subjects = defaultdict(set)
+    for key in groups:
+        if key.image_id is not None and key.ptid:
+            subjects[key.image_id].add(key.ptid)
+    joined: dict[_Key, list[str]] = defaultdict(list)
+    for key, files in groups.items():
+        known = subjects.get(key.image_id, set()) if key.image_id is not None else set()
+        unclear = key.ptid is None and len(known) == 1
+        joined[key._replace(ptid=next(iter(known))) if unclear else key] += files
+    return joined
+
+
+def _nothing(folder: str, place: Place, fault: str, files: tuple[str, ...]) -> FoundImage:
+    """What stands in the place of an image, or of many."""
     return FoundImage(
-        image_id=image_id,
-        series_id=int(tail[1]) if tail and tail[1] else None,
-        ptid=ptid,
-        description=_description(first),
-        exam_time=date[1] if date else None,
-        format=image_format,
-        files=tuple(kept),
-        postprocessed="_Br_" in first.name,
+        image_id=place.image_id,
+        series_id=place.series_id,
+        ptid=place.ptid,
+        description=place.description or "",
+        exam_time=place.exam_time,
+        format="other",
+        folder=folder,
+        files=files,
         fault=fault,
     )
 
 
-def _without_copies(files: list[str], download: Path) -> tuple[list[str], bool]:
-    """One file per name, and whether files of one name differ, as after a broken download."""
-    by_name: dict[str, str] = {}
-    differing = False
-    for file in files:
-        name = file.rpartition("/")[2]
-        kept = by_name.setdefault(name, file)
-        if kept != file:
-            differing |= not _same(download / kept, download / file)
-    return [by_name[name] for name in sorted(by_name)], differing
-
-
-def _same(one: Path, other: Path) -> bool:
-    """Whether two files have the same bytes; one that cannot be read, as a dead link, has not."""
+def _starts_like_dicom(storage: Storage, file: str) -> bool:
     try:
-        return filecmp.cmp(one, other, shallow=False)
+        start = storage.read_start(file, 132)
     except OSError:
         return False
-
-
-def _mark_shared_ids(images: list[FoundImage]) -> list[FoundImage]:
-    """An image id found under two subjects is trusted for neither."""
-    subjects = defaultdict(set)
-    for image in images:
-        subjects[image.image_id].add(image.ptid)
-    return [
-        replace(image, fault="conflicting_subjects")
-        if image.fault is None and len(subjects[image.image_id]) > 1
-        else image
-        for image in images
-    ]
-
-
-def _subject_folder(folder: str) -> str | None:
-    """The nearest folder named like a subject."""
-    for name in reversed(PurePosixPath(folder).parts):
-        if match := _PTID.fullmatch(name):
-            return match[1]
-    return None
-
-
-def _subject_in(name: str) -> str | None:
-    match = _PTID.search(name)
-    return match[1] if match else None
-
-
-def _date_folder(path: PurePosixPath) -> tuple[int, datetime] | None:
-    """Position and time of the date folder."""
-    for position, folder in enumerate(path.parent.parts):
-        if match := _DATE_FOLDER.fullmatch(folder):
-            try:
-                return position, datetime.strptime(match[1], "%Y-%m-%d_%H_%M_%S")
-            except ValueError:
-                return None
-    return None
-
-
-def _description(path: PurePosixPath) -> str:
-    """The series name: the folder above the date folder, else the middle of the file name."""
-    date = _date_folder(path)
-    if date and date[0] > 0:
-        return path.parent.parts[date[0] - 1]
-    name = _FILE_DESCRIPTION.search(path.name)
-    return name[1] if name else path.parent.name
+    return start[128:] == b"DICM" or start[:2] in _FIRST_GROUPS

@@ -1,163 +1,181 @@
-"""The study tables of a download: found by tolerant names, read as text, freed of the usual damage.
+"""The study tables of a download: found by tolerant names or by their columns, read as text.
 
-Every table is optional; one that is not there costs what only it knows, never the run.
+Every table is optional; one that is not there costs what only it knows, never the run. Of several
+files of one table the newest is read; which, and what could not be read, is kept to be told.
 """
 
-import csv
-import io
 import logging
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
 
-from ldae.errors import UserError
+from ldae.adni.catalog import CATALOG, TableKind
+from ldae.adni.csv_table import Row, TableError, read_csv, read_header
+from ldae.imaging.storage import INSIDE, Storage
+from ldae.parsing import parse_date
 
-Row = dict[str, str | None]
+# Of all tables together: several times what the archive has, so that none can exhaust the memory.
+MAX_ROWS = 2_000_000
+MAX_MB = 1000
 
-# "Missing" and "confirmed missing" of the case report forms, also as spreadsheets rewrite them.
-MISSING = {"", "-4", "-4.0", "-1", "-1.0", "NA", "N/A", "n/a", "nan", "None", "null"}
-
-_ADNIMERGE = ["PTID", "RID", "VISCODE", "EXAMDATE", "EXAMDATE_bl", "DX", "AGE", "PTGENDER"]
-_DXSUM = ["PTID", "RID", "VISCODE2", "EXAMDATE", "DIAGNOSIS"]
-_IMAGES = ["Image Data ID", "Subject", "Group", "Sex", "Age", "Description", "Type", "Acq Date"]
-_DATE_FORMATS = ("%Y-%m-%d", "%m/%d/%Y", "%m/%d/%y", "%d-%b-%y", "%d-%b-%Y", "%Y%m%d", "%d%b%Y")
+_NAMES = {kind.name for kind in CATALOG}
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class StudyTables:
-    """The tables that ingestion reads, as rows of text; a table that is not there has no rows."""
+    """The rows of each table of the catalog, and where they are from."""
 
-    adnimerge: tuple[Row, ...] = ()
-    dxsum: tuple[Row, ...] = ()
-    images: tuple[Row, ...] = ()  # the archive's own lists of the images downloaded
+    rows: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)  # by name of the table
+    chosen: Mapping[str, str] = field(default_factory=dict)  # file; several are joined by ", "
+    passed_over: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # older files
+    problems: tuple[str, ...] = ()  # file, line where known, what to do
+
+    def __getitem__(self, name: str) -> tuple[Row, ...]:
+        """The rows of a table, none if it is absent; a table not in the catalog is an error."""
+        if name not in _NAMES:
+            raise KeyError(name)
+        return self.rows.get(name, ())
 
 
-def read_study_tables(paths: Iterable[Path]) -> StudyTables:
-    """Choose the study tables among CSV files and read them, saying which are used or missing."""
-    paths = sorted(paths)
-    # A collection may have any name, so its list of images is known by its columns.
-    lists = [path for path in paths if {"Image Data ID", "Subject"} <= set(_header(path))]
-    log.info("lists of images: %s", ", ".join(map(str, lists)) or "none, so folder names describe")
-    return StudyTables(
-        adnimerge=_read_newest("ADNIMERGE", paths, _ADNIMERGE),
-        dxsum=_read_newest("DXSUM", paths, _DXSUM),
-        images=tuple(row for path in lists for row in read_rows(path, _IMAGES)),
+@dataclass(frozen=True, order=True)
+class _Candidate:
+    """A file that may be a table; the greatest is preferred."""
+
+    named: bool  # and not merely known by its columns
+    complete: bool  # no excerpt of some subjects, as the archive's table builder makes them
+    dated: date
+    preference: int
+    copy: int
+    file: str
+    header: tuple[str, ...] = field(compare=False)
+
+
+def read_study_tables(storage: Storage, files: Iterable[str]) -> StudyTables:
+    """Choose the study tables among CSV files and read them."""
+    reader = _Reader(storage)
+    candidates = reader.find_candidates(files)
+    rows: dict[str, tuple[Row, ...]] = {}
+    chosen: dict[str, str] = {}
+    passed_over: dict[str, tuple[str, ...]] = {}
+    missing: list[str] = []
+    for kind in CATALOG:
+        found, used, unused = reader.read_kind(kind, candidates[kind.name])
+        if used:
+            rows[kind.name], chosen[kind.name] = tuple(found), ", ".join(used)
+            log.info("%s: %d rows of %s", kind.name, len(found), chosen[kind.name])
+        elif kind.page:
+            missing.append(f"{kind.name} ({kind.costs})")
+        if unused:
+            passed_over[kind.name] = tuple(unused)
+            log.info("%s: passed over %s", kind.name, ", ".join(unused))
+    if missing:
+        log.warning("not in the download (unknown without it): %s", "; ".join(missing))
+    for problem in reader.problems:
+        log.warning("%s", problem)
+    return StudyTables(rows, chosen, passed_over, tuple(reader.problems))
+
+
+class _Reader:
+    """Reads tables until there are too many, and keeps what went wrong."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.problems: list[str] = []
+        self._storage = storage
+        self._rows_left = MAX_ROWS
+        self._mb_left = float(MAX_MB)
+
+    def find_candidates(self, files: Iterable[str]) -> Mapping[str, list[_Candidate]]:
+        """The files that may be each table, by its name."""
+        candidates: dict[str, list[_Candidate]] = defaultdict(list)
+        for file in sorted(set(files)):
+            name = file.replace(INSIDE, "/").rpartition("/")[2]
+            if name.startswith("."):  # shadows that some systems leave beside files
+                continue
+            kind = next((kind for kind in CATALOG if kind.matches(name)), None)
+            try:
+                header = read_header(self._storage, file)
+            except TableError as error:
+                if kind:
+                    self._tell_damaged(kind, file, str(error))
+                continue
+            lacking = kind.lacks(header) if kind else None
+            if kind is None or lacking:
+                told = next((kind for kind in CATALOG if kind.has_telling_columns(header)), None)
+                if kind and told is None:
+                    self._tell_damaged(kind, file, f"named as {kind.name}, but without {lacking}")
+                kind = told
+            if kind:
+                candidates[kind.name].append(_candidate(file, name, kind=kind, header=header))
+        return candidates
+
+    def read_kind(
+        self, kind: TableKind, candidates: Iterable[_Candidate]
+    ) -> tuple[list[Row], list[str], list[str]]:
+        """Rows of the best readable file, or of all where all count; files used, and not used."""
+        rows: list[Row] = []
+        used: list[str] = []
+        unused: list[str] = []
+        for candidate in sorted(candidates, reverse=True):
+            file = candidate.file
+            if used and not kind.every:
+                unused.append(file)
+                continue
+            try:
+                table = read_csv(
+                    self._storage,
+                    file,
+                    kind.columns,
+                    max_rows=self._rows_left,
+                    max_mb=self._mb_left,
+                )
+            except TableError as error:
+                self._tell_damaged(kind, file, str(error))
+                continue
+            self._rows_left -= len(table.rows)
+            self._mb_left -= table.mb
+            used.append(file)
+            rows += table.rows
+            if kind.name == "IMAGE_LIST":
+                self._tell_list(candidate, table.rows)
+            if table.left_out:
+                first, *others = table.left_out
+                more = f" and {len(others)} more" if others else ""
+                self.problems.append(
+                    f"{file}: line {first}{more} not used, being at odds with the header (a stray "
+                    "quote or separator?); correct the file or download it again"
+                )
+        return rows, used, unused
+
+    def _tell_list(self, candidate: _Candidate, rows: Iterable[Row]) -> None:
+        """Note in each row which of the archive's lists of images it is from."""
+        header = set(candidate.header)
+        which = "search" if {"subjectid", "age", "description"} <= header else "images"
+        for row in rows:
+            row["list"] = "collection" if "imagedataid" in header else which
+        if not {"imageid", "imagedataid"} & header:
+            self.problems.append(
+                f"{candidate.file}: no column Image ID, so it cannot be matched to images; tick "
+                "Image ID in the search and download the list again"
+            )
+
+    def _tell_damaged(self, kind: TableKind, file: str, why: str) -> None:
+        advice = f"download it again ({kind.page})" if kind.page else "newer tables replace it"
+        self.problems.append(f"{file}: {why}; {advice}")
+
+
+def _candidate(file: str, name: str, *, kind: TableKind, header: tuple[str, ...]) -> _Candidate:
+    match = kind.matches(name)
+    preference, dated, copy = match or (0, None, 0)
+    return _Candidate(
+        named=match is not None,
+        complete=not re.search(r"(?<!\d)\d+_Subjects_", name, re.IGNORECASE),
+        dated=parse_date(dated) or date.min,
+        preference=-preference,
+        copy=copy,
+        file=file,
+        header=header,
     )
-
-
-def newest_table(name: str, paths: Iterable[Path]) -> Path | None:
-    """The file of table `name`, perhaps prefixed or dated: `All_Subjects_DXSUM_07Sep2025.csv`.
-
-    Of several, the one with the newest date is taken; an undated one counts as oldest.
-    """
-    pattern = re.compile(rf"^(?:.*_)?{name}(?:_(\d{{1,2}}[a-z]{{3}}\d{{4}}))?\.csv$", re.IGNORECASE)
-    dated = [
-        (parse_date(match[1]) or date.min, path)
-        for path in paths
-        if (match := pattern.match(path.name))
-    ]
-    if not dated:
-        return None
-    newest = max(dated)[1]
-    older = ", ".join(str(path) for _, path in dated if path != newest)
-    log.info("%s: %s%s", name, newest, f" (not used: {older})" if older else "")
-    return newest
-
-
-def read_rows(path: Path, columns: Sequence[str]) -> list[Row]:
-    """The rows of a CSV reduced to `columns`: trimmed text, None for missing.
-
-    Reads UTF-8 with or without BOM and Latin-1, commas and semicolons. A column that is not there
-    is missing in every row, and said so.
-    """
-    text = _decode(path.read_bytes())
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
-    try:
-        names = {_clean(name): name for name in reader.fieldnames or []}
-        absent = [name for name in columns if name not in names]
-        if absent:
-            log.warning("%s: no column %s", path, ", ".join(absent))
-        present = [(name, names[name]) for name in columns if name in names]
-        empty: Row = dict.fromkeys(columns)
-        return [empty | {new: _cell(row[old]) for new, old in present} for row in reader]
-    except csv.Error as error:
-        raise UserError(f"{path}: not a CSV table ({error}); download it again") from None
-
-
-def parse_date(text: str | None) -> date | None:
-    """A date in one of the archive's spellings, month first where ambiguous; None if it is none."""
-    day = re.split(r"[ T]", text or "", maxsplit=1)[0]
-    for spelling in _DATE_FORMATS:
-        try:
-            parsed = datetime.strptime(day, spelling).date()
-        except ValueError:
-            continue
-        return parsed if 1990 <= parsed.year <= 2100 else None  # 1/01/1900 means unknown
-    return None
-
-
-def parse_int(text: str | None) -> int | None:
-    """A whole number as spreadsheets leave it: `0295`, `295.0`, `I303066`."""
-    match = re.fullmatch(r"[A-Za-z]?(\d+)(?:\.0*)?", text or "")
-    return int(match[1]) if match else None
-
-
-def parse_float(text: str | None) -> float | None:
-    """A plain positive number."""
-    return float(text) if text and re.fullmatch(r"\d+(?:\.\d*)?", text) else None
-
-
-def parse_years(text: str | None) -> float | None:
-    """An age in years (`73.4`, `078Y`) of a plausible participant, 45 to 105."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)Y?", text or "")
-    return years if match and 45 <= (years := float(match[1])) <= 105 else None
-
-
-def parse_sex(text: str | None) -> str | None:
-    """F or M from the spellings of tables and image headers."""
-    return {"M": "M", "MALE": "M", "F": "F", "FEMALE": "F"}.get((text or "").upper())
-
-
-def roster_id(ptid: str | None, rid: str | None = None) -> int | None:
-    """The participant's number in every table: the end of `002_S_0295`, else the RID column."""
-    match = re.search(r"\d{3}_S_(\d{4,5})(?!\d)", ptid or "")
-    return int(match[1]) if match else parse_int(rid)
-
-
-def _read_newest(name: str, paths: Iterable[Path], columns: Sequence[str]) -> tuple[Row, ...]:
-    path = newest_table(name, paths)
-    if path is None:
-        log.warning("%s: not in the download; what only it knows will be missing", name)
-        return ()
-    return tuple(read_rows(path, columns))
-
-
-def _header(path: Path) -> list[str]:
-    with path.open("rb") as file:
-        line = _decode(file.readline(65536))
-    return [_clean(name) for name in line.split(_delimiter(line))]
-
-
-def _decode(content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
-
-
-def _delimiter(text: str) -> str:
-    header = text.partition("\n")[0]
-    return ";" if header.count(";") > header.count(",") else ","
-
-
-def _cell(text: str | None) -> str | None:
-    clean = _clean(text or "")
-    return None if clean in MISSING else clean
-
-
-def _clean(text: str) -> str:
-    return text.replace("\xa0", " ").strip().strip('"').strip()

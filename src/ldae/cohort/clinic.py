@@ -15,6 +15,8 @@ Diagnosis = Literal["CN", "MCI", "AD"]
 DIAGNOSES: tuple[Diagnosis, ...] = ("CN", "MCI", "AD")
 SITES = (2, 5, 7, 11, 13, 16, 18, 21, 22, 23, 27, 29, 31, 33, 35, 41, 52, 57)
 FIRST_RID = 1
+FIRST_TRAP_RID = 9001  # from here on: the participants of `ldae.cohort.traps`
+PHASE = "ADNI1"
 DAYS_PER_YEAR = 365.25
 
 MEAN_SEVERITY = {"CN": 0.0, "MCI": 0.5, "AD": 1.0}  # at baseline; the spread is SEVERITY_SD
@@ -29,6 +31,7 @@ class Visit:
     """One visit: the clinic's findings and the state of the brain."""
 
     index: int
+    phase: str  # of the study: ADNI1, ADNI2, ADNI3, ADNI4
     months: int  # of the visit plan
     exam_date: date
     scan_date: date
@@ -74,7 +77,13 @@ def enrol(settings: Synthetic, *, seed: int) -> list[Subject]:
     """
     _check(settings)
     subjects = [
-        _subject(FIRST_RID + len(DIAGNOSES) * number + order, diagnosis, settings, seed)
+        draw_subject(
+            FIRST_RID + len(DIAGNOSES) * number + order,
+            diagnosis,
+            visit_months=settings.visit_months,
+            visits=settings.visits_per_subject,
+            seed=seed,
+        )
         for order, diagnosis in enumerate(DIAGNOSES)
         for number in range(settings.subjects.get(diagnosis, 0))
     ]
@@ -87,11 +96,22 @@ def _check(settings: Synthetic) -> None:
         raise UserError("synthetic.subjects: no subjects; ask for at least one CN, MCI or AD")
     if months[0] != 0 or any(later <= earlier for earlier, later in pairwise(months)):
         raise UserError(f"synthetic.visit_months: {list(months)} must start at 0 and increase")
+    most = (FIRST_TRAP_RID - FIRST_RID) // len(DIAGNOSES)
+    if max(settings.subjects.values()) > most:
+        raise UserError(f"synthetic.subjects: at most {most} of each diagnosis")
 
 
-def _subject(rid: int, diagnosis: str, settings: Synthetic, seed: int) -> Subject:
+def draw_subject(
+    rid: int,
+    diagnosis: str,
+    *,
+    visit_months: tuple[int, ...],
+    visits: tuple[int, int],
+    seed: int,
+) -> Subject:
+    """Draw one participant with between `visits` visits, the first of those at `visit_months`."""
     rng = np.random.default_rng([seed, rid])
-    fewest, most = settings.visits_per_subject
+    fewest, most = visits
     count = int(rng.integers(fewest, most + 1))
     age = round(float(np.clip(rng.normal(74, 7.5), 55, 92)), 1)
     return Subject(
@@ -102,7 +122,7 @@ def _subject(rid: int, diagnosis: str, settings: Synthetic, seed: int) -> Subjec
         baseline_age=age,
         education=int(np.clip(round(rng.normal(16, 2.8)), 6, 20)),
         apoe4=int(rng.choice(3, p=APOE4_COPIES[diagnosis])),
-        visits=_visits(rng, diagnosis=diagnosis, age=age, months=settings.visit_months[:count]),
+        visits=_visits(rng, diagnosis=diagnosis, age=age, months=visit_months[:count]),
     )
 
 
@@ -132,6 +152,7 @@ def _visits(
         visits.append(
             Visit(
                 index=index,
+                phase=PHASE,
                 months=month,
                 exam_date=exam,
                 scan_date=scan,

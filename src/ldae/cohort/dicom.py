@@ -6,9 +6,8 @@ spliced in: writing ten thousand whole data sets would take longer than the rest
 
 import hashlib
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,15 +59,14 @@ def uid(*parts: int | str) -> str:
     return f"2.25.{int.from_bytes(digest[:16], 'big')}"
 
 
-def write_series(
-    header: Dataset, slices: Sequence[Slice], *, voxel_mm: float, path_of: Callable[[int], Path]
-) -> None:
-    """Write one file per slice to `path_of(1)`, `path_of(2)`, ...
+def encode_series(header: Dataset, slices: Sequence[Slice], *, voxel_mm: float) -> list[bytes]:
+    """The files of a series, one per slice.
 
     `header` holds what all of them share, SeriesInstanceUID included; geometry, pixels and the
     identifiers of the images are added here.
     """
     shared = {int(element.tag): _encode(element) for element in _with_geometry(header, voxel_mm)}
+    files = []
     for number, piece in enumerate(slices, start=1):
         instance = uid(header.SeriesInstanceUID, number)
         rows, columns = piece.pixels.shape
@@ -83,7 +81,8 @@ def write_series(
             0x7FE00010: _long_element(0x7FE00010, b"OW", pixels),
         }
         body = b"".join(encoded for _, encoded in sorted((shared | own).items()))
-        path_of(number).write_bytes(_preamble(instance) + body)
+        files.append(_preamble(instance) + body)
+    return files
 
 
 def _with_geometry(header: Dataset, voxel_mm: float) -> Dataset:

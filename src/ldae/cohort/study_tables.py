@@ -1,124 +1,113 @@
-"""The tables that come with a download, and the truth that does not: columns as ADNI names them."""
+"""What the study's tables say of one participant: columns and codes as ADNI has them."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from datetime import date, timedelta
 
-import pandas as pd
-
-from ldae.cohort.archive import Series
 from ldae.cohort.clinic import DAYS_PER_YEAR, DIAGNOSES, Subject, Visit
+from ldae.cohort.exam import Series
 from ldae.cohort.scanner import scanner_of
+from ldae.cohort.visit_names import name_visit
 
-COLLECTION = "Synthetic_1_15_2026.csv"  # the archive's names: month, day and year of the download
-ADNIMERGE = "ADNIMERGE_15Jan2026.csv"
-DXSUM = "DXSUM_15Jan2026.csv"
-PHASE = "ADNI1"
+Row = dict[str, object]
+
 ENROLMENT = {"CN": "CN", "MCI": "LMCI", "AD": "AD"}  # DX_bl
 DEMENTIA = {"CN": "CN", "MCI": "MCI", "AD": "Dementia"}  # DX
+SEX = {"F": "Female", "M": "Male"}
+_UNKNOWN = "-4"  # passively missing, in the case report forms
 
 
-def collection_table(series: Iterable[Series]) -> pd.DataFrame:
-    """The archive's list of the images downloaded, one row each."""
-    return pd.DataFrame(
-        [
-            {
-                "Image Data ID": f"I{item.image_id}",
-                "Subject": item.subject.ptid,
-                "Group": item.subject.enrolled_as,
-                "Sex": item.subject.sex,
-                "Age": round(item.visit.age),
-                "Visit": "sc" if item.visit.index == 0 else _visit_code(item.visit),
-                "Modality": "MRI",
-                "Description": item.description,
-                "Type": "Original",
-                "Acq Date": f"{item.start.month}/{item.start:%d/%Y}",
-                "Format": "DCM",
-                "Downloaded": "1/15/2026",
-            }
-            for item in series
-        ]
-    )
+def adnimerge(subject: Subject, images: Sequence[Series]) -> list[Row]:
+    """One row per visit, of participants enrolled before ADNI4."""
+    if subject.visits[0].phase == "ADNI4":
+        return []
+    return [_merged(subject, visit, images) for visit in subject.visits]
 
 
-def adnimerge_table(
-    subjects: Iterable[Subject], first_t1w: dict[tuple[int, int], Series]
-) -> pd.DataFrame:
-    """One row per subject and visit; `first_t1w` is keyed by RID and index of the visit."""
-    return pd.DataFrame(
-        [
-            _adnimerge_row(subject, visit, first_t1w[subject.rid, visit.index])
-            for subject in subjects
-            for visit in subject.visits
-        ]
-    )
+def dxsum(subject: Subject) -> list[Row]:
+    """The diagnosis at each visit: 1 is CN, 2 MCI, 3 dementia; two columns of older coding."""
+    return [
+        _visit_keys(subject, visit)
+        | {
+            "EXAMDATE": visit.exam_date.isoformat(),
+            "DIAGNOSIS": DIAGNOSES.index(visit.diagnosis) + 1,
+            "DXCURREN": _UNKNOWN,
+            "DXCHANGE": _UNKNOWN,
+        }
+        for visit in subject.visits
+    ]
 
 
-def dxsum_table(subjects: Iterable[Subject]) -> pd.DataFrame:
-    """The diagnosis at each visit: 1 is CN, 2 MCI, 3 dementia."""
-    return pd.DataFrame(
-        [
-            {
-                "PHASE": PHASE,
-                "PTID": subject.ptid,
-                "RID": subject.rid,
-                "VISCODE": _visit_code(visit),
-                "VISCODE2": _visit_code(visit),
-                "EXAMDATE": visit.exam_date.isoformat(),
-                "DIAGNOSIS": DIAGNOSES.index(visit.diagnosis) + 1,
-            }
-            for subject in subjects
-            for visit in subject.visits
-        ]
-    )
+def outdated(rows: Sequence[Row]) -> list[Row]:
+    """DXSUM of an earlier date, with diagnoses that were put right since: all of them."""
+    code = {1: 2, 2: 3, 3: 1}
+    return [row | {"DIAGNOSIS": code[int(str(row["DIAGNOSIS"]))]} for row in rows]
 
 
-def truth_table(scans: Sequence[tuple[Series, float]], damaged: Series) -> pd.DataFrame:
-    """What was simulated: one row per T1-weighted series, given with its brain volume (ml)."""
-    return pd.DataFrame(
-        [
-            {
-                "image_id": series.image_id,
-                "PTID": series.subject.ptid,
-                "months": series.visit.months,
-                "age": round(series.visit.age, 4),
-                "sex": series.subject.sex,
-                "diagnosis": series.visit.diagnosis,
-                "severity": series.visit.severity,
-                "ventricle_push_mm": series.visit.ventricle_push,
-                "cortical_loss": series.visit.cortical_loss,
-                "hippocampal_loss": series.visit.hippocampal_loss,
-                "white_signal": series.visit.white_signal,
-                "brain_ml": round(brain_ml, 1),
-                "description": series.description,
-                "damaged": series is damaged,
-            }
-            for series, brain_ml in scans
-        ]
-    )
+def registry(subject: Subject) -> list[Row]:
+    """The days a participant came."""
+    return [
+        _visit_keys(subject, visit) | {"EXAMDATE": visit.exam_date.isoformat()}
+        for visit in subject.visits
+    ]
 
 
-def _adnimerge_row(subject: Subject, visit: Visit, t1w: Series) -> dict[str, Any]:
+def ptdemog(subject: Subject) -> list[Row]:
+    """Demographics as told at screening: month and year of birth."""
+    born = _birth(subject)
+    return [
+        {
+            "PHASE": subject.visits[0].phase,
+            "PTID": subject.ptid,
+            "RID": f"{subject.rid:04d}",
+            "VISCODE": "sc",
+            "VISCODE2": "sc",
+            "PTGENDER": {"M": 1, "F": 2}[subject.sex],
+            "PTDOB": f"{born:%m/%Y}",
+            "PTDOBYY": born.year,
+            "PTEDUCAT": subject.education,
+            "PTCOGBEG": "9999",
+            "PTADDX": _UNKNOWN,
+        }
+    ]
+
+
+def study_entry(subject: Subject) -> list[Row]:
+    """Age, group and day of enrolment."""
+    entered = subject.visits[0]
+    return [
+        {
+            "subject_id": subject.ptid,
+            "entry_age": subject.baseline_age,
+            "entry_research_group": ENROLMENT[subject.enrolled_as],
+            "entry_visit": "sc",
+            "entry_date": entered.exam_date.isoformat(),
+        }
+    ]
+
+
+def _merged(subject: Subject, visit: Visit, images: Sequence[Series]) -> Row:
     baseline = subject.visits[0]
     days = (visit.exam_date - baseline.exam_date).days
+    scans = [item.image_id for item in images if item.visit == visit and item.is_t1w]
     return {
         "RID": subject.rid,
         "PTID": subject.ptid,
         "SITE": subject.site,
-        "VISCODE": _visit_code(visit),
-        "COLPROT": PHASE,
-        "ORIGPROT": PHASE,
+        "VISCODE": name_visit(subject, visit).months,
+        "COLPROT": visit.phase,
+        "ORIGPROT": baseline.phase,
         "EXAMDATE": visit.exam_date.isoformat(),
         "EXAMDATE_bl": baseline.exam_date.isoformat(),
         "DX_bl": ENROLMENT[subject.enrolled_as],
         "DX": DEMENTIA[visit.diagnosis],
         "AGE": subject.baseline_age,
-        "PTGENDER": {"F": "Female", "M": "Male"}[subject.sex],
+        "PTGENDER": SEX[subject.sex],
         "PTEDUCAT": subject.education,
         "APOE4": subject.apoe4,
         "MMSE": visit.mmse,
         "MMSE_bl": baseline.mmse,
         "FLDSTRENG": f"{scanner_of(subject.site).tesla:g} Tesla MRI",
-        "IMAGEUID": t1w.image_id,
+        "IMAGEUID": scans[0] if scans else None,
         "Years_bl": round(days / DAYS_PER_YEAR, 6),
         "Month_bl": round(days / 30.5, 5),
         "Month": visit.months,
@@ -126,5 +115,16 @@ def _adnimerge_row(subject: Subject, visit: Visit, t1w: Series) -> dict[str, Any
     }
 
 
-def _visit_code(visit: Visit) -> str:
-    return "bl" if visit.index == 0 else f"m{visit.months:02d}"
+def _visit_keys(subject: Subject, visit: Visit) -> Row:
+    name = name_visit(subject, visit)
+    return {
+        "PHASE": visit.phase,
+        "PTID": subject.ptid,
+        "RID": subject.rid,
+        "VISCODE": name.code,
+        "VISCODE2": name.months,
+    }
+
+
+def _birth(subject: Subject) -> date:
+    return subject.visits[0].exam_date - timedelta(days=subject.baseline_age * DAYS_PER_YEAR)

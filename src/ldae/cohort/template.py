@@ -4,6 +4,7 @@ All positions are millimetres of MNI space (RAS).
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import nibabel as nib
@@ -35,6 +36,7 @@ class Template:
     shell: Array  # signal of skull and scalp at SHELL_DEPTHS
 
 
+@cache
 def load_template(voxel_mm: float) -> Template:
     """Build the maps, for sampling at `voxel_mm`, from the tissue templates nilearn brings."""
     t1 = _resample(datasets.load_mni152_template(resolution=1))

@@ -1,41 +1,48 @@
 """Who is in the run: from images found to scans that models read, and who the subjects are."""
 
-from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
 
 DIAGNOSES = ("CN", "MCI", "AD")
 SPLITS = ("train", "validation", "test")
+COUNTS = ["images", "sessions", "subjects"]
 
 
-@dataclass(frozen=True)
-class Step:
-    """One stop of the flow, with what was lost before it, by reason, the most frequent first."""
+def cohort_flow(
+    attrition: pd.DataFrame, excluded: pd.DataFrame, scans: pd.DataFrame
+) -> pd.DataFrame:
+    """What each step from the download to the models keeps and loses, by reason.
 
-    name: str
-    scans: int
-    subjects: int | None
-    lost: tuple[tuple[str, int], ...]
-    adds_up: bool
+    Columns: step, reason, images, sessions, subjects. A row without a reason says what the step
+    keeps; the rows before it say what it loses, the most frequent reason first.
 
-
-def attrition(
-    images: pd.DataFrame, ingested: pd.DataFrame, excluded: pd.DataFrame, scans: pd.DataFrame
-) -> list[Step]:
-    """From images found through BIDS to what models read and each split, with every loss's reason.
-
-    `images` has a row per image, `excluded` one per lost scan, both with `reason`; used: no reason.
+    Args:
+        attrition: the steps up to the BIDS dataset, in these columns.
+        excluded: one row per scan that preprocessing lost, with `reason`.
+        scans: the scans that models read.
     """
-    unused = _reasons(images["reason"].dropna())
-    failed = _reasons(excluded["reason"].fillna("no reason given"))
-    kept = len(images) - sum(count for _, count in unused)
-    passed = len(ingested) - sum(count for _, count in failed)
+    lost = excluded.assign(reason=excluded["reason"].fillna("no reason given"))
+    subjects = lost["participant_id"]
+    gone = ~subjects.isin(scans["participant_id"]) & ~subjects.duplicated()
+    rows = [
+        _row(reason, count, int(gone[lost["reason"] == reason].sum()))
+        for reason, count in _by_weight(lost["reason"])
+    ]
+    rows.append(_row(None, len(scans), scans["participant_id"].nunique()))
+    return pd.concat([attrition, pd.DataFrame(rows)], ignore_index=True)
+
+
+def faults_of(flow: pd.DataFrame) -> list[str]:
+    """Steps of `cohort_flow` that do not keep and lose what they got."""
+    kept = flow[flow["reason"].isna()].set_index("step")
+    lost = flow[flow["reason"].notna()].groupby("step")[COUNTS].sum()
+    lost = lost.reindex(kept.index, fill_value=0)
     return [
-        Step("images found in the download", len(images), None, (), adds_up=True),
-        _step("scans in BIDS", ingested, unused, expected=kept),
-        _step("scans that models read", scans, failed, expected=passed),
-        *[_step(f"{split} split", scans[scans["split"] == split], (), None) for split in SPLITS],
+        str(step)
+        for before, step in pairwise(kept.index)
+        if not (kept.loc[before, COUNTS] == kept.loc[step, COUNTS] + lost.loc[step]).all()
     ]
 
 
@@ -72,22 +79,19 @@ def demographics(scans: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _step(
-    name: str, frame: pd.DataFrame, lost: tuple[tuple[str, int], ...], expected: int | None
-) -> Step:
-    return Step(
-        name,
-        len(frame),
-        frame["participant_id"].nunique(),
-        lost,
-        adds_up=expected is None or expected == len(frame),
-    )
+def _row(reason: str | None, scans: int, subjects: int) -> dict[str, object]:
+    return {
+        "step": "preprocessed",
+        "reason": reason,
+        "images": scans,
+        "sessions": scans,
+        "subjects": subjects,
+    }
 
 
-def _reasons(reasons: "pd.Series[Any]") -> tuple[tuple[str, int], ...]:
-    counts = reasons.value_counts()
-    ordered = sorted(counts.items(), key=lambda item: (-int(item[1]), str(item[0])))
-    return tuple((str(reason), int(count)) for reason, count in ordered)
+def _by_weight(reasons: "pd.Series[Any]") -> list[tuple[str, int]]:
+    counts = [(str(reason), int(count)) for reason, count in reasons.value_counts().items()]
+    return sorted(counts, key=lambda item: (-item[1], item[0]))
 
 
 def _mean_sd(ages: "pd.Series[Any]") -> str:

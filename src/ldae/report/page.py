@@ -13,11 +13,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ldae.config import Section
-from ldae.report.cohort_flow import Step
 from ldae.report.curves import HEIGHT, LEFT, WIDTH, Chart
 from ldae.report.headline import computed, headline_rows, interval, known_differences
 from ldae.report.html_table import EMPTY, HtmlTable, data_uri
 from ldae.report.labels import metric_label, row_label
+from ldae.report.quality import HEIGHT as HISTOGRAM_HEIGHT
+from ldae.report.quality import WIDTH as HISTOGRAM_WIDTH
+from ldae.report.quality import Histogram
 from ldae.report.representation import Vitality
 from ldae.report.timing import clock
 
@@ -64,6 +66,24 @@ class Mosaic:
 
 
 @dataclass(frozen=True)
+class CohortFlow:
+    """From images found to what models read; `faults` names the steps that do not add up."""
+
+    picture: Picture
+    table: HtmlTable
+    faults: Sequence[str]
+
+
+@dataclass(frozen=True)
+class CohortQuality:
+    """Figures of all preprocessed scans; `outliers` are the most unusual, excluded ones first."""
+
+    histograms: Sequence[Histogram]
+    outliers: HtmlTable
+    mosaics: Sequence[Mosaic]
+
+
+@dataclass(frozen=True)
 class Scanned:
     """How many subjects and scans the models read."""
 
@@ -88,7 +108,7 @@ class Page:
 
     run: Run
     scanned: Scanned
-    flow: Sequence[Step]
+    flow: CohortFlow
     demographics: HtmlTable
     comparison: pd.DataFrame
     tables: dict[str, HtmlTable]
@@ -96,7 +116,7 @@ class Page:
     figures: dict[str, Picture]
     vitality: Sequence[Vitality]
     charts: dict[str, list[Chart]]
-    mosaics: Sequence[Mosaic]
+    quality: CohortQuality
     timing: pd.DataFrame
     gaps: Sequence[Gap]
 
@@ -124,6 +144,7 @@ def render(page: Page) -> str:
         stages=_stages(page.timing),
         total_time=clock(float(page.timing["seconds"].sum())) if len(page.timing) else "",
         chart_size={"width": WIDTH, "height": HEIGHT, "left": LEFT},
+        histogram_size={"width": HISTOGRAM_WIDTH, "height": HISTOGRAM_HEIGHT},
         style=Markup(_asset("page.css")),
         script=Markup(script),
         script_hash=f"sha256-{digest}",

@@ -20,12 +20,14 @@ class Settings(Section):
     synthetic: Synthetic
 
 
-def make_cohort(*, download: Path, truth: Path, settings: Settings) -> None:
-    """Write a synthetic download and, beside it, the truth it was made from.
+def make_cohort(*, download: Path, truth: Path, expected: Path, settings: Settings) -> None:
+    """Write a synthetic download and, beside it, what it was made from and what must come of it.
 
     Args:
         download: the folder to make; it appears as a whole.
-        truth: CSV with one row per T1-weighted image; nothing in the workflow reads it.
+        truth: CSV with one row per T1-weighted image of the cohort; nothing in the workflow reads
+            it, nor the next one.
+        expected: CSV with one row per image that goes wrong on purpose: used or excluded, and why.
         settings: sections of the configuration.
 
     Raises:
@@ -33,8 +35,19 @@ def make_cohort(*, download: Path, truth: Path, settings: Settings) -> None:
     """
     subjects = enrol(settings.synthetic, seed=settings.seed)
     with atomic_folder(download) as folder:
-        table = write_download(
-            folder, subjects, voxel_mm=settings.synthetic.voxel_mm, seed=settings.seed
+        simulated, outcomes = write_download(
+            folder,
+            subjects,
+            voxel_mm=settings.synthetic.voxel_mm,
+            seed=settings.seed,
+            traps=settings.synthetic.traps,
         )
-        write_csv(table, truth)
-    logging.info("%d subjects, %d T1-weighted images in %s", len(subjects), len(table), download)
+        write_csv(simulated, truth)
+        write_csv(outcomes, expected)
+    logging.info(
+        "%d subjects, %d T1-weighted images and %d images with an expected outcome in %s",
+        len(subjects),
+        len(simulated),
+        len(outcomes),
+        download,
+    )

@@ -10,17 +10,31 @@ import pandas as pd
 from ldae import __version__, config
 from ldae.bids import figure_path
 from ldae.errors import UserError
-from ldae.report.cohort_flow import attrition, demographics
+from ldae.preprocessing.verdict import FIGURES, limits
+from ldae.report.cohort_flow import cohort_flow, demographics, faults_of
 from ldae.report.curves import draw_charts, read_log
+from ldae.report.flow_figure import draw_flow
 from ldae.report.headline import read_comparison
 from ldae.report.html_table import HtmlTable, from_csv, from_frame, split_csv
-from ldae.report.page import Gap, Mosaic, Page, Run, Scanned, load_picture, render
+from ldae.report.page import (
+    CohortFlow,
+    CohortQuality,
+    Gap,
+    Mosaic,
+    Page,
+    Run,
+    Scanned,
+    load_picture,
+    render,
+)
+from ldae.report.quality import Measure, all_scans, draw_histograms, outliers_first
 from ldae.report.representation import vitality
 from ldae.report.timing import read_benchmarks
 from ldae.runtime import write_text
-from ldae.tables import INGESTED, SCANS, read_table, read_tsv
+from ldae.tables import SCANS, read_table, read_tsv
 
 MOSAICS = 6
+OUTLIERS = 25
 
 
 class Settings(config.Results):
@@ -29,8 +43,7 @@ class Settings(config.Results):
 
 def write_report(
     *,
-    images: Path,
-    ingested: Path,
+    attrition: Path,
     excluded: Path,
     scans: Path,
     tables: list[Path],
@@ -38,14 +51,14 @@ def write_report(
     curves: list[Path],
     benchmarks: Path,
     derivatives: Path,
+    flow: Path,
     report: Path,
     settings: Settings,
 ) -> None:
     """Write one HTML file that opens from disk without a network.
 
     Args:
-        images: `cohort/images.tsv`, a row per image found.
-        ingested: `cohort/ingested.parquet`.
+        attrition: `cohort/attrition.csv`, what each step of ingestion keeps and loses.
         excluded: `cohort/excluded.tsv`, scans that preprocessing lost, with reasons.
         scans: `cohort/scans.parquet`.
         tables: result CSVs, `paper.csv` among them.
@@ -53,13 +66,14 @@ def write_report(
         curves: `models/*/train.jsonl`.
         benchmarks: folder of Snakemake's benchmark files.
         derivatives: folder that `scans` names its volumes in.
+        flow: SVG to write, the flow from images found to scans that models read.
         report: the page.
         settings: what the run was made with.
 
     Raises:
         UserError: `paper.csv` is not among `tables`, or a file is not what it should be.
     """
-    known = read_table(scans, SCANS)
+    known, lost = read_table(scans, SCANS), read_tsv(excluded)
     there = {path.stem: path for path in tables if path.is_file()}
     if "paper" not in there:
         raise UserError("--tables: paper.csv is missing; make it first (compare-paper)")
@@ -78,7 +92,7 @@ def write_report(
             scans=len(known),
             test_subjects=known.loc[known["split"] == "test", "participant_id"].nunique(),
         ),
-        flow=attrition(read_tsv(images), read_table(ingested, INGESTED), read_tsv(excluded), known),
+        flow=_flow(pd.read_csv(attrition), lost, known, picture=flow),
         demographics=from_frame("demographics", demographics(known)),
         comparison=read_comparison(there["paper"]),
         tables=views,
@@ -86,7 +100,7 @@ def write_report(
         figures={path.stem: load_picture(path) for path in figures if path.is_file()},
         vitality=alive,
         charts={path.parent.name: draw_charts(read_log(path)) for path in curves if path.is_file()},
-        mosaics=_mosaics(known, derivatives),
+        quality=_quality(known, lost, derivatives, settings.quality),
         timing=read_benchmarks(benchmarks),
         gaps=[*_not_made([*tables, *figures, *curves]), *_empty_columns(views)],
     )
@@ -108,21 +122,44 @@ def _made_with(curves: Sequence[Path]) -> str:
     return "; ".join(dict.fromkeys(told)) or "not known: no config.json beside the training logs"
 
 
-def _mosaics(scans: pd.DataFrame, derivatives: Path) -> list[Mosaic]:
-    """Quality figures of scans spread evenly from the least to the most like the template."""
-    order = scans.sort_values(["qc_template_correlation", "participant_id", "session_id"])
-    chosen = sorted({round(i * (len(order) - 1) / (MOSAICS - 1)) for i in range(MOSAICS)})
+def _flow(
+    attrition: pd.DataFrame, excluded: pd.DataFrame, scans: pd.DataFrame, *, picture: Path
+) -> CohortFlow:
+    """The cohort's flow, which is drawn to the file `picture` too."""
+    steps = cohort_flow(attrition, excluded, scans)
+    write_text(picture, draw_flow(steps, scans))
+    return CohortFlow(
+        load_picture(picture), from_frame("cohort_flow", steps), tuple(faults_of(steps))
+    )
+
+
+def _quality(
+    scans: pd.DataFrame, excluded: pd.DataFrame, derivatives: Path, bounds: config.Quality
+) -> CohortQuality:
+    """The preprocessed scans' figures, and pictures of the most unusual and the most usual."""
+    measures = [
+        Measure(f"qc_{each.name}", each.label, each.unit, each.decimals, *limits(each, bounds))
+        for each in FIGURES
+    ]
+    judged = all_scans(scans, excluded, [measure.column for measure in measures])
+    ordered = outliers_first(judged, measures)
     mosaics = []
-    for scan in order.iloc[chosen].itertuples() if len(order) else ():
-        picture = derivatives / figure_path(str(scan.participant_id), str(scan.session_id))
+    for scan in ordered.to_dict("records"):
+        picture = derivatives / figure_path(scan["participant_id"], scan["session_id"])
         if picture.is_file():
-            caption = (
-                f"{scan.participant_id} {scan.session_id}: brain {scan.qc_brain_ml:.0f} ml, "
-                f"overlap {scan.qc_template_dice:.3f}, "
-                f"correlation {scan.qc_template_correlation:.3f}"
-            )
-            mosaics.append(Mosaic(load_picture(picture), caption))
-    return mosaics
+            said = [f"{each.label} {each.write(scan[each.column])}" for each in measures]
+            name = f"{scan['participant_id']} {scan['session_id']}, {scan['outcome']}"
+            mosaics.append((picture, f"{name}: {', '.join(said)}"))
+    chosen = [*mosaics[: MOSAICS - 1], *mosaics[MOSAICS - 1 :][-1:]]
+    return CohortQuality(
+        draw_histograms(judged, measures),
+        from_frame("quality", ordered.head(OUTLIERS).rename(columns=_without_prefix)),
+        [Mosaic(load_picture(picture), caption) for picture, caption in chosen],
+    )
+
+
+def _without_prefix(column: str) -> str:
+    return column.removeprefix("qc_")
 
 
 def _not_made(declared: Sequence[Path]) -> list[Gap]:

@@ -93,6 +93,7 @@ def test_rendered_fluid_follows_push_and_diagnosis(template: Template) -> None:
             "visit_months": (0,),
             "visits_per_subject": (1, 1),
             "voxel_mm": 4.0,
+            "traps": False,
         }
     )
     subjects = enrol(settings, seed=5)
@@ -113,6 +114,7 @@ def test_visits_share_a_shape_that_drifts_with_time() -> None:
             "visit_months": (0, 12, 48),
             "visits_per_subject": (3, 3),
             "voxel_mm": 4.0,
+            "traps": False,
         }
     )
     one, other = (list(brains(subject, seed=1)) for subject in enrol(settings, seed=1))

@@ -14,6 +14,7 @@ PLAN: dict[str, Any] = {
     "visit_months": (0, 6, 12, 24),
     "visits_per_subject": (2, 4),
     "voxel_mm": 4.0,
+    "traps": False,
 }
 
 

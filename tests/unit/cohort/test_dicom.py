@@ -1,4 +1,5 @@
 import subprocess
+from io import BytesIO
 from pathlib import Path
 
 import nibabel as nib
@@ -8,7 +9,7 @@ import pytest
 from dcm2niix import bin as dcm2niix
 from pydicom.dataset import Dataset
 
-from ldae.cohort.dicom import localizer_slices, sagittal_slices, uid, write_series
+from ldae.cohort.dicom import encode_series, localizer_slices, sagittal_slices, uid
 
 
 def header() -> Dataset:
@@ -32,12 +33,9 @@ def test_dcm2niix_gives_the_volume_back(tmp_path: Path, voxel_mm: float) -> None
     volume = volume_of((14, 12, 10))
     series = tmp_path / "series"
     series.mkdir()
-    write_series(
-        header(),
-        sagittal_slices(volume, voxel_mm),
-        voxel_mm=voxel_mm,
-        path_of=lambda number: series / f"{number}.dcm",
-    )
+    files = encode_series(header(), sagittal_slices(volume, voxel_mm), voxel_mm=voxel_mm)
+    for number, content in enumerate(files):
+        (series / f"{number}.dcm").write_bytes(content)
     subprocess.run([dcm2niix, "-f", "x", "-z", "n", "-o", tmp_path, series], check=True)
     image = nib.load(tmp_path / "x.nii")
     affine = np.diag([voxel_mm, voxel_mm, voxel_mm, 1])
@@ -47,15 +45,11 @@ def test_dcm2niix_gives_the_volume_back(tmp_path: Path, voxel_mm: float) -> None
     assert sorted(path.name for path in tmp_path.glob("*.nii")) == ["x.nii"]
 
 
-def test_files_are_valid_dicom_with_tags_in_order(tmp_path: Path) -> None:
+def test_files_are_valid_dicom_with_tags_in_order() -> None:
     volume = volume_of((3, 5, 7))
-    write_series(
-        header(),
-        sagittal_slices(volume, 2.0),
-        voxel_mm=2.0,
-        path_of=lambda number: tmp_path / f"{number}.dcm",
-    )
-    files = [pydicom.dcmread(tmp_path / f"{number}.dcm") for number in (1, 2, 3)]
+    contents = encode_series(header(), sagittal_slices(volume, 2.0), voxel_mm=2.0)
+    files = [pydicom.dcmread(BytesIO(content)) for content in contents]
+    assert len(files) == 3
     for number, file in enumerate(files, start=1):
         tags = [element.tag for element in file]
         assert tags == sorted(tags)

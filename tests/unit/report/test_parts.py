@@ -1,5 +1,6 @@
 import json
 import math
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -7,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ldae.errors import UserError
-from ldae.report.cohort_flow import attrition, demographics
+from ldae.report.cohort_flow import cohort_flow, demographics, faults_of
 from ldae.report.curves import HEIGHT, WIDTH, draw_charts, read_log
+from ldae.report.flow_figure import draw_flow
 from ldae.report.headline import interval, number
 from ldae.report.html_table import from_csv, from_frame, split_csv
 from ldae.report.representation import vitality
@@ -193,12 +195,60 @@ def test_demographics_count_subjects_by_their_first_scan():
     assert table.loc[("test", "AD"), "age, mean (SD)"] == "75.0"
 
 
-def test_attrition_adds_up_or_says_that_it_does_not():
-    images = pd.DataFrame({"reason": [None] * 5 + ["not_t1w"] * 3 + ["repeat"]})
-    ingested = scans(*SCANS.itertuples(index=False), ("sub-D", 0, 60.0, "M", "CN", 3.0, "train"))
-    excluded = pd.DataFrame({"reason": ["brain too small"]})
-    flow = attrition(images, ingested, excluded, SCANS)
-    assert [step.scans for step in flow] == [9, 5, 4, 3, 0, 1]
-    assert flow[1].lost == (("not_t1w", 3), ("repeat", 1))
-    assert all(step.adds_up for step in flow)
-    assert not attrition(images, ingested, excluded[:0], SCANS)[2].adds_up
+FLOW = pd.DataFrame(
+    [
+        ("found", None, 9, 5, 4),
+        ("t1w", "not_t1w", 3, 0, 0),
+        ("t1w", "<script>", 1, 0, 0),
+        ("t1w", None, 5, 5, 4),
+        ("placed", None, 5, 5, 4),
+        ("converted", None, 5, 5, 4),
+    ],
+    columns=["step", "reason", "images", "sessions", "subjects"],
+)
+EXCLUDED = pd.DataFrame({"participant_id": ["sub-D"], "reason": ["brain too small"]})
+
+
+def test_the_flow_goes_on_through_preprocessing_and_adds_up():
+    flow = cohort_flow(FLOW, EXCLUDED, SCANS)
+    assert flow.tail(2).fillna("").to_numpy().tolist() == [
+        ["preprocessed", "brain too small", 1, 1, 1],
+        ["preprocessed", "", 4, 4, 3],
+    ]
+    assert faults_of(flow) == []
+
+
+def test_a_flow_that_does_not_add_up_is_told():
+    assert faults_of(cohort_flow(FLOW, EXCLUDED[:0], SCANS)) == ["preprocessed"]
+    assert faults_of(cohort_flow(FLOW.drop(index=1), EXCLUDED, SCANS)) == ["t1w"]
+
+
+def test_the_flow_is_drawn_with_every_loss_and_without_empty_steps():
+    picture = draw_flow(cohort_flow(FLOW, EXCLUDED, SCANS), SCANS)
+    texts = [node.text for node in ElementTree.fromstring(picture).iter() if node.text]
+    assert [text for text in texts if text.strip()] == [
+        "9 images in the download",
+        "5 sessions, 4 subjects",
+        "−3 not t1w",
+        "−1 <script>",
+        "5 T1-weighted images",
+        "5 sessions, 4 subjects",
+        "5 scans in BIDS",
+        "5 sessions, 4 subjects",
+        "−1 brain too small",
+        "4 scans that models read",
+        "4 sessions, 3 subjects",
+        "3 in train",
+        "2 subjects",
+        "0 in validation",
+        "0 subjects",
+        "1 in test",
+        "1 subject",
+    ]
+
+
+def test_rare_reasons_are_summed_up_in_the_figure():
+    losses = [("t1w", f"reason {n}", 1, 0, 0) for n in range(12)]
+    rows = [("found", None, 12, 0, 0), *losses, ("t1w", None, 0, 0, 0)]
+    flow = pd.DataFrame(rows, columns=FLOW.columns)
+    assert "−4 for 4 other reasons" in draw_flow(flow, SCANS)

@@ -11,7 +11,7 @@ import yaml
 
 from ldae.errors import UserError
 from ldae.stages.write_report import Settings, write_report
-from ldae.tables import INGESTED, SCANS, write_table, write_tsv
+from ldae.tables import SCANS, write_csv, write_table, write_tsv
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -71,18 +71,15 @@ def scan_rows() -> pd.DataFrame:
         for months in (0, 12):
             session = f"ses-M{months:03d}"
             rows.append(
-                {
+                dict.fromkeys(SCANS.names)
+                | {
                     "participant_id": subject,
                     "session_id": session,
                     "months": months,
                     "age": 70.0 + months / 12,
                     "age_source": HOSTILE,
-                    "age_offset_days": 0,
                     "sex": "F",
-                    "sex_source": "t",
                     "diagnosis": diagnosis,
-                    "diagnosis_source": "t",
-                    "diagnosis_offset_days": 0,
                     "field_strength": 3.0,
                     "manufacturer": "SIEMENS",
                     "image_id": len(rows),
@@ -104,8 +101,18 @@ def scan_rows() -> pd.DataFrame:
 def inputs(tmp_path: Path) -> dict[str, Any]:
     rows = scan_rows()
     write_table(rows, tmp_path / "scans.parquet", SCANS)
-    write_table(rows, tmp_path / "ingested.parquet", INGESTED)
-    write_tsv(pd.DataFrame({"reason": [None] * 8 + [HOSTILE, "not_t1w"]}), tmp_path / "images.tsv")
+    write_csv(
+        pd.DataFrame(
+            [
+                ("found", None, 10, 8, 4),
+                ("t1w", HOSTILE, 1, 0, 0),
+                ("t1w", "not_t1w", 1, 0, 0),
+                ("t1w", None, 8, 8, 4),
+            ],
+            columns=["step", "reason", "images", "sessions", "subjects"],
+        ),
+        tmp_path / "attrition.csv",
+    )
     keys = {"participant_id": [], "session_id": [], "reason": []}
     write_tsv(pd.DataFrame(keys), tmp_path / "excluded.tsv")
     (tmp_path / "paper.csv").write_text(PAPER)
@@ -136,8 +143,7 @@ def inputs(tmp_path: Path) -> dict[str, Any]:
     tables = ("paper", "reconstruction", "downstream", "representation", "extra")
     figures = ("reconstruction", "interpolation", "manipulation", "variation")
     return {
-        "images": tmp_path / "images.tsv",
-        "ingested": tmp_path / "ingested.parquet",
+        "attrition": tmp_path / "attrition.csv",
         "excluded": tmp_path / "excluded.tsv",
         "scans": tmp_path / "scans.parquet",
         "tables": [tmp_path / f"{name}.csv" for name in tables],
@@ -145,6 +151,7 @@ def inputs(tmp_path: Path) -> dict[str, Any]:
         "curves": [model / "train.jsonl"],
         "benchmarks": tmp_path / "benchmarks",
         "derivatives": tmp_path / "derivatives",
+        "flow": tmp_path / "figures/cohort_flow.svg",
         "report": tmp_path / "report/index.html",
     }
 
@@ -168,8 +175,8 @@ def test_every_table_figure_and_curve_is_there(page):
     for table in ("paper", "reconstruction", "downstream", "representation", "extra"):
         assert f'download="{table}.csv"' in page
     reader = Reader(page)
-    assert reader.tags.count("img") == 5  # four figures and one mosaic
-    assert reader.tags.count("svg") == 1
+    assert reader.tags.count("img") == 6  # the flow, four figures and one mosaic
+    assert reader.tags.count("svg") == 1 + 3  # a curve, and the figures of quality that are known
     assert reader.alt_missing == 0
     assert len(reader.ids) == len(set(reader.ids))
     assert {"header", "nav", "main", "footer"} <= set(reader.tags)
@@ -213,6 +220,13 @@ def test_same_inputs_same_bytes(page, inputs, demo_settings):
     assert inputs["report"].read_text(encoding="utf-8") == page
 
 
+def test_the_flow_is_a_table_on_the_page_and_a_figure_of_its_own(page, inputs):
+    assert 'download="cohort_flow.csv"' in page
+    assert "8 scans that models read" in inputs["flow"].read_text()
+    assert HOSTILE not in inputs["flow"].read_text()
+    assert "keeps and loses is not" not in page
+
+
 def test_missing_pieces_are_explained(inputs, demo_settings, tmp_path):
     gone = [*inputs["tables"][1:], *inputs["figures"], *inputs["curves"]]
     for path in gone:
@@ -225,7 +239,7 @@ def test_missing_pieces_are_explained(inputs, demo_settings, tmp_path):
     for said in ("no table “reconstruction”", "no figure “variation”", "No benchmark files",
                  "No quality figures", "no training log"):  # fmt: skip
         assert said in page
-    assert "<img" not in page
+    assert page.count("<img") == 1  # the flow
 
 
 def test_without_the_comparison_there_is_no_page(inputs, demo_settings):

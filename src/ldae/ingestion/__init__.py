@@ -1,0 +1,1 @@
+"""What follows for images of every source: buckets, ledger, attrition, the BIDS dataset."""
