@@ -1,26 +1,21 @@
-"""Images as array and affine (RAS+, millimetres): reading with checks, coarsening, resampling."""
+"""Images as array and affine (RAS+, millimetres): cut, coarsened, resampled, written."""
 
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ldae.preprocessing.failure import ScanError
 from ldae.runtime import atomic_path
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Matrix = NDArray[np.floating[Any]]  # (4, 4), millimetres, RAS+
 
-MIN_EXTENT_MM = 100.0  # an adult brain is longer than this along every axis
-MAX_SHEAR = 1e-2  # cosine between voxel axes; rounding of header fields stays far below
+FEWEST = 100  # voxels that say something
 FWHM = 2.355  # full width at half maximum of a Gaussian, in standard deviations
 
 
@@ -39,54 +34,6 @@ class Image:
     def with_data(self, data: NDArray[np.generic]) -> "Image":
         """Other voxels on the same grid."""
         return Image(np.asarray(data, dtype=np.float32), self.affine)
-
-
-def read_image(path: Path) -> Image:
-    """Read a T1-weighted NIfTI: axes reordered to the closest RAS+, intensities about [0, 1].
-
-    The 99.5th percentile of the positive voxels becomes 1, so that nothing later depends on units;
-    what is negative becomes 0.
-
-    Raises:
-        ScanError: the file or its content cannot be one T1-weighted head.
-    """
-    try:
-        file = nib.load(path)
-        stored = np.asarray(file.dataobj, dtype=np.float32)
-    except (ImageFileError, HeaderDataError, EOFError, OSError, ValueError, zlib.error) as error:
-        raise ScanError("unreadable", " ".join(str(error).split()) or "damaged file") from None
-    data = stored.reshape(stored.shape[:3]) if stored.shape[3:] == (1,) else stored
-    if data.ndim != 3:
-        raise ScanError("not-3d", f"shape {'×'.join(map(str, stored.shape))}")
-    if not np.isfinite(data).all():
-        raise ScanError("not-finite", f"{(~np.isfinite(data)).sum()} voxels are NaN or infinite")
-    positive = data[data > 0]
-    if positive.size == 0 or np.ptp(data) == 0:
-        raise ScanError("empty", "all voxels have the same value or none is positive")
-    canonical = nib.as_closest_canonical(nib.Nifti1Image(data, _rigid_axes(file.affine)))
-    scaled = np.asarray(canonical.dataobj, dtype=np.float32) / np.percentile(positive, 99.5)
-    image = Image(np.maximum(scaled, 0), np.asarray(canonical.affine, dtype=np.float64))
-    extent = image.spacing * data_shape(image)
-    if extent.min() < MIN_EXTENT_MM:
-        raise ScanError("small-field-of-view", f"{extent.min():.0f} mm along one axis")
-    return image
-
-
-def _rigid_axes(affine: Matrix) -> Matrix:
-    """The affine with exactly orthogonal axes, as ITK wants them."""
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    if not np.isfinite(affine).all() or spacing.min() < 1e-3:
-        raise ScanError("singular-affine", "the header gives a voxel axis no length")
-    axes = affine[:3, :3] / spacing
-    shear = np.abs(axes.T @ axes - np.eye(3)).max()
-    if abs(np.linalg.det(axes)) < 0.5:
-        raise ScanError("singular-affine", "two voxel axes of the header are parallel")
-    if shear > MAX_SHEAR:
-        raise ScanError("sheared-affine", f"voxel axes are not orthogonal (cosine {shear:.2f})")
-    left, _, right = np.linalg.svd(axes)
-    rigid = affine.astype(np.float64)
-    rigid[:3, :3] = (left @ right) * spacing
-    return rigid
 
 
 def data_shape(image: Image) -> NDArray[np.int64]:
@@ -146,6 +93,15 @@ def resample(image: Image, grid: Image, mapping: Matrix | None = None) -> Image:
         mode="nearest",
     )
     return grid.with_data(data)
+
+
+def pearson(one: Array, other: Array, *, otherwise: float) -> float:
+    """Correlation of two sets of voxels; `otherwise` of too few, or if one does not vary."""
+    if one.size < FEWEST or one.std() == 0 or other.std() == 0:
+        return otherwise
+    # Without linear algebra, whose last digits depend on its threads.
+    one, other = (values - values.mean(dtype=np.float64) for values in (one, other))
+    return float((one * other).mean() / np.sqrt((one * one).mean() * (other * other).mean()))
 
 
 def write_image(image: Image, path: Path, dtype: type[np.generic]) -> None:

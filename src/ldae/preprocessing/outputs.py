@@ -1,17 +1,20 @@
 """The derivative files of one scan, and the description of the dataset they stand in."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from ldae import __version__, bids
 from ldae.config import Preprocessing
-from ldae.runtime import write_json, write_text
+from ldae.runtime import write_text
 
 LINEAR_EXTENSION = ".txt"  # ITK text transform
 DEFORMABLE_EXTENSION = ".h5"  # ITK composite transform
 IGNORED = "figures\n**/*_xfm.*\n**/*_desc-qc.json\n"  # what BIDS 1.10 has no rule for
+OURS = ("desc-qc.json", "desc-brain_mask.*", f"space-{bids.TEMPLATE}_res-*_desc-*", "from-*_xfm.*")
+RAW = "raw"  # the name by which BIDS URIs call the dataset the images are from
 
 
 @dataclass(frozen=True)
@@ -22,18 +25,27 @@ class Outputs:
     volume_sidecar: Path
     mask: Path
     mask_sidecar: Path
+    native_mask: Path
+    native_mask_sidecar: Path
     transform: Path
     inverse: Path
     figure: Path
     quality: Path
 
-    def remove(self) -> None:
-        """Remove the files an earlier run left at these paths.
+    def __iter__(self) -> Iterator[Path]:
+        return (getattr(self, field.name) for field in fields(self))
 
-        Those of another grid spacing or kind of transform have other names, and stay.
-        """
-        for field in reversed(fields(self)):
-            getattr(self, field.name).unlink(missing_ok=True)
+    def remove(self) -> None:
+        """Remove what an earlier run left of the scan, with other settings or killed, too."""
+        for path in reversed(list(self)):
+            path.unlink(missing_ok=True)
+            _remove_all(path.parent, f".*.{path.name}")
+        for path in (self.volume, self.mask):
+            before, after = path.name.split("_res-")
+            pattern = f"{before}_res-*_{after.partition('_')[2].partition('.')[0]}.*"
+            _remove_all(path.parent, pattern)
+        for path in (self.transform, self.inverse):
+            _remove_all(path.parent, f"{path.name.partition('.')[0]}.*")
 
 
 def outputs_of(
@@ -44,6 +56,7 @@ def outputs_of(
     spacing_mm = settings.grid.spacing_mm
     volume = derivatives / bids.volume_path(*scan, spacing_mm=spacing_mm)
     mask = derivatives / bids.mask_path(*scan, spacing_mm=spacing_mm)
+    native_mask = derivatives / bids.native_mask_path(*scan)
     deformable = settings.registration.transform == "syn"
     extension = DEFORMABLE_EXTENSION if deformable else LINEAR_EXTENSION
     return Outputs(
@@ -51,6 +64,8 @@ def outputs_of(
         volume_sidecar=bids.sidecar_path(volume),
         mask=mask,
         mask_sidecar=bids.sidecar_path(mask),
+        native_mask=native_mask,
+        native_mask_sidecar=bids.sidecar_path(native_mask),
         transform=derivatives / bids.transform_path(*scan, extension=extension),
         inverse=derivatives / bids.inverse_transform_path(*scan, extension=extension),
         figure=derivatives / bids.figure_path(*scan),
@@ -58,22 +73,50 @@ def outputs_of(
     )
 
 
-def write_description(derivatives: Path, *, sources: Sequence[str]) -> None:
-    """Write `dataset_description.json` unless it stands there; any job writes the same bytes.
+def write_description(derivatives: Path, *, raw: str | None) -> None:
+    """Write `dataset_description.json` where it is not the same; any job writes the same bytes.
 
-    `sources` are the datasets the images are from, relative to `derivatives`; none for an image
-    that stands in no dataset.
+    `raw` is the dataset the images are from, relative to `derivatives`; None for an image that
+    stands in no dataset.
     """
-    path = derivatives / "dataset_description.json"
-    if path.is_file():
-        return
-    write_text(derivatives / ".bidsignore", IGNORED)
     description: dict[str, Any] = {
         "Name": "T1-weighted brains in template space",
         "BIDSVersion": bids.BIDS_VERSION,
         "DatasetType": "derivative",
         "GeneratedBy": [{"Name": "ldae", "Version": __version__}],
     }
-    if sources:
-        description["SourceDatasets"] = [{"URL": source} for source in sources]
-    write_json(path, description)
+    if raw is not None:
+        description |= {"SourceDatasets": [{"URL": raw}], "DatasetLinks": {RAW: raw}}
+    text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
+    for name, content in ((".bidsignore", IGNORED), ("dataset_description.json", text)):
+        path = derivatives / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != content:
+            write_text(path, content)
+
+
+def remove_strangers(derivatives: Path, known: set[tuple[str, str]]) -> int:
+    """Remove the files of sessions that are not `known`, as (participant, session); how many.
+
+    Only files that this room writes are touched, and folders that are empty then.
+    """
+    removed = 0
+    for quality in sorted(derivatives.glob("sub-*/ses-*/anat/*_desc-qc.json")):
+        anat = quality.parent
+        session = anat.parent
+        if (session.parent.name, session.name) in known:
+            continue
+        scan = f"{session.parent.name}_{session.name}"
+        figures = session.parent / "figures"
+        removed += sum(_remove_all(anat, f"{scan}_{ours}") for ours in OURS)
+        removed += _remove_all(figures, f"{scan}_desc-qc_T1w.png")
+        for folder in (anat, session, figures, session.parent):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+    return removed
+
+
+def _remove_all(folder: Path, pattern: str) -> int:
+    found = list(folder.glob(pattern))
+    for path in found:
+        path.unlink()
+    return len(found)

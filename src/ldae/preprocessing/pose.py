@@ -12,9 +12,10 @@ import numpy as np
 from scipy import ndimage
 
 from ldae.preprocessing.bias import head_mask
-from ldae.preprocessing.images import Image, Matrix, coarsen, resample
+from ldae.preprocessing.failure import ScanError
+from ldae.preprocessing.images import Image, Matrix, coarsen, pearson, resample
 from ldae.preprocessing.linear import Step, register
-from ldae.preprocessing.template import Head, load_head
+from ldae.preprocessing.template import Head, load_head, load_template
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,9 @@ PITCHES = (0.0, 15.0, -15.0)  # degrees of nodding to start from
 CONVINCING = 0.72  # correlation at which a cheap attempt is believed
 ACCEPTABLE = 0.7  # real heads in the right pose reach .72 to .80, in a wrong one .50 to .66
 MIN_CORRELATION = 0.45  # below it there is no head in the image
+WRONG_CONTRAST = -0.2  # correlation inside the brain; real heads, even ill-posed, stay above 0.2
+PURE_BRAIN = 0.95  # share of a voxel
+CUT_VERTEX_CM2 = 60.0  # of tissue in the uppermost slice
 HOPELESS = 0.3  # below this no other start is worth its time
 
 QUICK = (
@@ -48,7 +52,11 @@ class Pose:
 
 
 def find_pose(head: Image) -> Pose:
-    """The best of the attempts, stopping at the first that is good enough for its strategy."""
+    """The best of the attempts, stopping at the first that is good enough for its strategy.
+
+    Raises:
+        ScanError: nothing like a T1-weighted head is there.
+    """
     working = coarsen(head, POSE_MM)
     template = load_head(POSE_MM)
     best: Pose | None = None
@@ -60,6 +68,7 @@ def find_pose(head: Image) -> Pose:
         if best.correlation >= enough:
             break
     assert best is not None
+    _require_head(working, best)
     return best
 
 
@@ -111,13 +120,39 @@ def _crown(head: Image) -> tuple[Matrix, float]:
     return vertex, float(np.sqrt(max(widest, 1.0)))
 
 
+def _require_head(head: Image, pose: Pose) -> None:
+    """Refuse what is no T1-weighted head; registration by information finds T2's pose as well."""
+    if pose.correlation >= ACCEPTABLE:
+        return
+    contrast = _contrast(head, pose.mapping)
+    if contrast < WRONG_CONTRAST:
+        raise ScanError(
+            "wrong-contrast",
+            f"light and dark are swapped inside the brain (correlation {contrast:.2f}): "
+            "not T1-weighted, or inverted",
+        )
+    if pose.correlation >= MIN_CORRELATION:
+        return
+    tissue = ndimage.binary_opening(head_mask(head), iterations=3)  # noise is not solid
+    top = float(tissue[:, :, -1].sum() * np.prod(head.spacing[:2]) / 100)
+    if top > CUT_VERTEX_CM2:
+        raise ScanError("cut-head", f"the image ends below the vertex, in {top:.0f} cm² of tissue")
+    raise ScanError(
+        "no-head", f"nothing looks like a T1-weighted head (correlation {pose.correlation:.2f})"
+    )
+
+
+def _contrast(head: Image, mapping: Matrix) -> float:
+    """Pearson correlation of head and template where the template has nothing but brain."""
+    brain = resample(load_template(POSE_MM).mask, head, mapping).data > PURE_BRAIN
+    expected = resample(load_head(POSE_MM).image, head, mapping).data
+    return pearson(head.data[brain], expected[brain], otherwise=0.0)
+
+
 def _correlation(head: Image, template: Head, mapping: Matrix) -> float:
     """Pearson correlation inside the zone; bright fat is capped, since its signal varies."""
     zone = resample(template.zone, head, mapping).data > 0.5
-    if zone.sum() < 100:
+    if not zone.any():
         return -1.0
     seen = np.minimum(head.data[zone], np.percentile(head.data[zone], 98))
-    expected = resample(template.image, head, mapping).data[zone]
-    if seen.std() == 0 or expected.std() == 0:
-        return -1.0
-    return float(np.corrcoef(seen, expected)[0, 1])
+    return pearson(seen, resample(template.image, head, mapping).data[zone], otherwise=-1.0)

@@ -11,9 +11,13 @@ from pydantic import Field
 from ldae.config import Quality, Section, Split
 from ldae.data.split import assign_split
 from ldae.errors import UserError
+from ldae.preprocessing.outputs import remove_strangers
+from ldae.preprocessing.verdict import faults
 from ldae.tables import INGESTED, KEYS, PREPROCESSED, SCANS, read_table, write_table, write_tsv
 
 log = logging.getLogger(__name__)
+
+FIGURES = [name for name in PREPROCESSED.names if name.startswith("qc_")]
 
 
 class Settings(Section):
@@ -28,18 +32,22 @@ def gather_scans(
     *,
     ingested: Path,
     preprocessed: list[Path],
+    derivatives: Path,
     scans: Path,
     excluded: Path,
     settings: Settings,
 ) -> None:
     """Join what is known of every scan, exclude what failed or looks wrong, and split subjects.
 
+    Derivatives of sessions that are in the dataset no more are removed.
+
     Args:
         ingested: Parquet table of scans in BIDS.
         preprocessed: Parquet tables of the buckets.
+        derivatives: the derivative dataset.
         scans: Parquet table to write, sorted by participant and months.
         excluded: TSV to write, one row per scan that is not in `scans`: `reason` is the same
-            text for scans of the same fate, `detail` is what was found.
+            text for scans of the same fate, `detail` is what was found; then its figures.
         settings: sections of the configuration.
 
     Raises:
@@ -48,10 +56,9 @@ def gather_scans(
     joined = _join(read_table(ingested, INGESTED), preprocessed)
     fates = [list(_faults(row, settings.quality)) for row in joined.to_dict("records")]
     bad = pd.Series([bool(fate) for fate in fates], index=joined.index, dtype=bool)
-    lost = joined.loc[bad, KEYS].assign(
-        reason=["; ".join(reason for reason, _ in fate) for fate in fates if fate],
-        detail=["; ".join(detail for _, detail in fate) for fate in fates if fate],
-    )
+    lost = joined.loc[bad, [*KEYS, *FIGURES]]
+    lost.insert(2, "reason", ["; ".join(reason for reason, _ in fate) for fate in fates if fate])
+    lost.insert(3, "detail", ["; ".join(detail for _, detail in fate) for fate in fates if fate])
     log.info("%d of %d scans passed", (~bad).sum(), len(joined))
     passed = joined[~bad].sort_values(["participant_id", "months", "session_id"])
     if passed.empty:
@@ -60,6 +67,9 @@ def gather_scans(
             f"{lost['reason'].mode().iloc[0] if len(lost) else 'no scans'} (settings: quality)"
         )
     split = assign_split(passed, settings.split, seed=settings.seed)
+    gone = remove_strangers(derivatives, set(zip(*(joined[key] for key in KEYS), strict=True)))
+    if gone:
+        log.info("%d derivative files of sessions that are no more were removed", gone)
     write_tsv(lost.sort_values(KEYS), excluded)
     write_table(passed.assign(split=split), scans, SCANS)
 
@@ -90,14 +100,4 @@ def _faults(row: dict[Hashable, Any], quality: Quality) -> Iterator[tuple[str, s
         reason, _, words = row["failure"].partition(": ")
         yield reason, words or reason
         return
-    volume, overlap = row["qc_brain_ml"], row["qc_template_dice"]
-    likeness = row["qc_template_correlation"]
-    if not volume >= quality.min_brain_ml:
-        yield f"brain smaller than {quality.min_brain_ml:g} ml", f"{volume:.0f} ml"
-    if not volume <= quality.max_brain_ml:
-        yield f"brain larger than {quality.max_brain_ml:g} ml", f"{volume:.0f} ml"
-    if not overlap >= quality.min_template_dice:
-        yield f"overlap with the template below {quality.min_template_dice:g}", f"{overlap:.3f}"
-    if not likeness >= quality.min_template_correlation:
-        limit = quality.min_template_correlation
-        yield f"correlation with the template below {limit:g}", f"{likeness:.3f}"
+    yield from faults({name.removeprefix("qc_"): row[name] for name in FIGURES}, quality)

@@ -1,7 +1,7 @@
 """Preprocess one T1-weighted image outside the workflow."""
 
+import json
 import logging
-import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -14,17 +14,22 @@ from ldae.config import (
     Grid,
     Intensity,
     Preprocessing,
+    Quality,
     Registration,
     Section,
 )
 from ldae.errors import UserError
+from ldae.preprocessing.outputs import outputs_of, write_description
+from ldae.preprocessing.threads import use_threads
+from ldae.preprocessing.verdict import faults
 from ldae.runtime import sha256
 
 
 class Settings(Section):
-    """What preprocessing depends on."""
+    """What preprocessing depends on, and what a good scan is."""
 
     preprocessing: Preprocessing
+    quality: Quality
 
 
 # As in config/config.yaml, which an installed package does not carry; a test compares them.
@@ -32,10 +37,20 @@ PAPER = Settings(
     preprocessing=Preprocessing(
         grid=Grid(shape=(128, 160, 128), spacing_mm=1.5),
         bias=BiasCorrection(resolution_mm=2.0, shrink_factor=4, iterations=(50, 50, 30, 20)),
-        brain=BrainExtraction(method="template", resolution_mm=2.0),
+        brain=BrainExtraction(method="template", resolution_mm=2.0, masks=None),
         registration=Registration(transform="affine", resolution_mm=2.0),
         intensity=Intensity(rule="minmax", percentiles=(0.0, 100.0)),
-    )
+    ),
+    quality=Quality(
+        min_brain_ml=900.0,
+        max_brain_ml=2000.0,
+        max_border_cm2=40.0,
+        min_snr=6.0,
+        max_cjv=1.4,
+        min_template_dice=0.85,
+        min_template_correlation=0.55,
+        min_symmetry=0.5,
+    ),
 )
 
 
@@ -43,6 +58,8 @@ def preprocess(
     image: Path,
     *,
     output: Annotated[Path, Parameter(alias="-o")],
+    network: Path | None = None,
+    threads: int = 1,
     settings: Annotated[Settings, Parameter(show_default=False)] = PAPER,
 ) -> None:
     """Write the brain of one image in template space, its mask, transforms, figures and picture.
@@ -51,27 +68,37 @@ def preprocess(
         image: a T1-weighted head (NIfTI).
         output: a derivative dataset; entities in the image's name (`sub-X_ses-Y_T1w.nii.gz`) are
             kept, and any other name becomes the subject's.
-        settings: JSON or YAML with the section `preprocessing`; the paper's grid if not given.
+        network: folder of the network's files, for brain extraction by antspynet.
+        threads: of ITK; results are repeatable to the byte with 1.
+        settings: JSON or YAML with the sections `preprocessing` and `quality`; the paper's grid if
+            not given.
 
     Raises:
-        UserError: if the image cannot be preprocessed, with the reason.
+        UserError: if the image cannot be preprocessed, or what came out is beyond a threshold of
+            `quality`, with the reason; in the second case the files stay, to be looked at.
     """
-    # ITK reads this once, when ANTs is first imported; one thread repeats to the byte.
-    os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")
+    use_threads(threads)
+    # ITK reads its thread count when ANTs, which these import, is first imported.
     from ldae.preprocessing.failure import ScanError  # noqa: PLC0415
-    from ldae.preprocessing.outputs import outputs_of, write_description  # noqa: PLC0415
     from ldae.preprocessing.scan import preprocess_scan  # noqa: PLC0415
+    from ldae.preprocessing.source import Source, find_aids  # noqa: PLC0415
 
     if not image.is_file():
         raise UserError(f"{image} does not exist")
     participant_id, session_id = _entities(image)
     outputs = outputs_of(participant_id, session_id, settings.preprocessing, derivatives=output)
-    write_description(output, sources=())
+    write_description(output, raw=None)
     try:
-        preprocess_scan(image, outputs, settings.preprocessing, image_sha256=sha256(image))
+        aids = find_aids(image, settings.preprocessing.brain, network)
+        source = Source(image, sha256(image), image.name, aids)
+        preprocess_scan(source, outputs, settings.preprocessing)
     except ScanError as failure:
         outputs.remove()
         raise UserError(f"{image} cannot be preprocessed: {failure}") from None
+    figures = json.loads(outputs.quality.read_text(encoding="utf-8"))["quality"]
+    wrong = [f"{reason} ({found})" for reason, found in faults(figures, settings.quality)]
+    if wrong:
+        raise UserError(f"{image} is not fit for use: {'; '.join(wrong)}; see {outputs.figure}")
     logging.info("%s; look at %s", outputs.volume, outputs.figure)
 
 

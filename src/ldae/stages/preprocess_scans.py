@@ -5,21 +5,17 @@ import logging
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from ldae.config import Preprocessing, Section
 from ldae.errors import UserError
-from ldae.tables import PREPROCESSED, read_tsv, write_table
-
-if TYPE_CHECKING:
-    from ldae.preprocessing.outputs import Outputs
+from ldae.preprocessing.outputs import RAW, Outputs, outputs_of, write_description
+from ldae.preprocessing.threads import use_threads
+from ldae.tables import CONVERTED, KEYS, PREPROCESSED, read_table, write_table
 
 log = logging.getLogger(__name__)
-
-BUCKET_COLUMNS = ["participant_id", "session_id", "image", "image_sha256"]
-QUALITY = ("brain_ml", "template_dice", "template_correlation")
 
 
 class Settings(Section):
@@ -34,6 +30,7 @@ def preprocess_scans(
     bids: Path,
     derivatives: Path,
     table: Path,
+    network: Path | None = None,
     threads: int,
     settings: Settings,
 ) -> None:
@@ -42,47 +39,47 @@ def preprocess_scans(
     A scan that cannot be preprocessed becomes a row with its reason, and the others go on.
 
     Args:
-        bucket: TSV of participant_id, session_id, image (below `bids`), image_sha256.
+        bucket: Parquet table of converted images, with the columns of `CONVERTED`.
         bids: the raw dataset.
         derivatives: the derivative dataset, shared by all buckets.
         table: Parquet table to write, one row per scan.
+        network: folder of the network's files, for brain extraction by antspynet.
         threads: of ITK; results are repeatable to the byte with 1.
         settings: sections of the configuration.
 
     Raises:
-        UserError: if the bucket is not a table of scans or an image of it is missing.
+        UserError: if the bucket is not a table of converted images, an image of it is missing, or
+            the brain extraction's software or files are.
     """
-    # ITK reads this once, when ANTs is first imported.
-    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = str(threads)
-    from ldae.preprocessing.outputs import outputs_of, write_description  # noqa: PLC0415
-
-    scans = read_tsv(bucket)
-    missing = [name for name in BUCKET_COLUMNS if name not in scans.columns]
-    if missing:
-        raise UserError(
-            f"{bucket}: no columns {', '.join(missing)}; make the buckets again: ldae ingest"
-        )
-    write_description(derivatives, sources=[Path(os.path.relpath(bids, derivatives)).as_posix()])
+    use_threads(threads)
+    tried = read_table(bucket, CONVERTED)
+    scans = tried[tried["image"].notna()].sort_values(KEYS)
+    write_description(derivatives, raw=Path(os.path.relpath(bids, derivatives)).as_posix())
     rows = []
-    for scan in scans.sort_values(["participant_id", "session_id"]).to_dict("records"):
+    for scan in scans.to_dict("records"):
+        names = {name: scan[name] for name in KEYS}
         image = bids / scan["image"]
         if not image.is_file():
             raise UserError(
-                f"{bucket}: {image} does not exist; make the dataset again: ldae ingest"
+                f"{bucket}: {image} does not exist; convert it again: ldae convert-images"
             )
+        participant_id, session_id = names.values()
         outputs = outputs_of(
-            scan["participant_id"],
-            scan["session_id"],
-            settings.preprocessing,
-            derivatives=derivatives,
+            participant_id, session_id, settings.preprocessing, derivatives=derivatives
         )
         started = time.process_time()
-        result = _preprocess(image, outputs, settings.preprocessing, scan["image_sha256"])
+        result = _preprocess(
+            image,
+            outputs,
+            settings.preprocessing,
+            sha256=scan["image_sha256"],
+            reference=f"bids:{RAW}:{scan['image']}",
+            network=network,
+        )
         if result["failure"] is None:
             for kind in ("volume", "mask"):
                 result[kind] = getattr(outputs, kind).relative_to(derivatives).as_posix()
         seconds = round(time.process_time() - started, 3)
-        names = {name: scan[name] for name in ("participant_id", "session_id")}
         rows.append(names | result | {"seconds": seconds})
         log.info("%s %s: %s (%.1f CPU s)", *names.values(), result["failure"] or "ready", seconds)
     frame = pd.DataFrame(rows, columns=PREPROCESSED.names)
@@ -90,21 +87,31 @@ def preprocess_scans(
 
 
 def _preprocess(
-    image: Path, outputs: "Outputs", settings: Preprocessing, image_sha256: str
+    image: Path,
+    outputs: Outputs,
+    settings: Preprocessing,
+    *,
+    sha256: str,
+    reference: str,
+    network: Path | None,
 ) -> dict[str, Any]:
     """Failure, or checksum and quality figures, of one scan."""
-    from ldae.preprocessing.failure import ScanError  # noqa: PLC0415  (after the thread count)
+    # ITK reads its thread count when ANTs, which these import, is first imported.
+    from ldae.preprocessing.failure import ScanError  # noqa: PLC0415
     from ldae.preprocessing.scan import is_finished, preprocess_scan  # noqa: PLC0415
+    from ldae.preprocessing.source import Source, find_aids  # noqa: PLC0415
 
-    if not is_finished(outputs, settings, image_sha256=image_sha256):
-        try:
-            preprocess_scan(image, outputs, settings, image_sha256=image_sha256)
-        except ScanError as failure:
-            outputs.remove()
-            return {"failure": str(failure)}
+    try:
+        aids = find_aids(image, settings.brain, network)
+        source = Source(image, sha256, reference, aids)
+        if not is_finished(source, outputs, settings):
+            preprocess_scan(source, outputs, settings)
+    except ScanError as failure:
+        outputs.remove()
+        return {"failure": str(failure)}
     made = json.loads(outputs.quality.read_text(encoding="utf-8"))
     return {
         "failure": None,
         "volume_sha256": made["volume_sha256"],
-        **{f"qc_{name}": made["quality"][name] for name in QUALITY},
+        **{f"qc_{name}": value for name, value in made["quality"].items()},
     }

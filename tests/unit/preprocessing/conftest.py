@@ -23,7 +23,7 @@ def settings() -> Preprocessing:
         {
             "grid": {"shape": [24, 32, 24], "spacing_mm": 6.5},
             "bias": {"resolution_mm": 4, "shrink_factor": 3, "iterations": [30, 30]},
-            "brain": {"method": "template", "resolution_mm": 4},
+            "brain": {"method": "template", "resolution_mm": 4, "masks": None},
             "registration": {"transform": "affine", "resolution_mm": 4},
             "intensity": {"rule": "percentile", "percentiles": [0, 99.5]},
         }

@@ -4,21 +4,23 @@ import pandas as pd
 import pytest
 
 from ldae.errors import UserError
+from ldae.preprocessing.outputs import outputs_of
 from ldae.stages.gather_scans import Settings, gather_scans
+from ldae.stages.preprocess import PAPER
 from ldae.tables import INGESTED, PREPROCESSED, SCANS, read_table, read_tsv, write_table
 
 SETTINGS = Settings.model_validate(
-    {
-        "seed": 1,
-        "quality": {
-            "min_brain_ml": 900,
-            "max_brain_ml": 2000,
-            "min_template_dice": 0.85,
-            "min_template_correlation": 0.4,
-        },
-        "split": {"validation": 0.1, "test": 0.3},
-    }
+    {"seed": 1, "quality": PAPER.quality, "split": {"validation": 0.1, "test": 0.3}}
 )
+GOOD = {
+    "qc_brain_ml": 1500.0,
+    "qc_border_cm2": 0.0,
+    "qc_snr": 14.0,
+    "qc_cjv": 0.7,
+    "qc_template_dice": 0.95,
+    "qc_template_correlation": 0.6,
+    "qc_symmetry": 0.97,
+}
 SUBJECTS = [f"sub-{number:02d}" for number in range(20)]
 
 
@@ -48,10 +50,8 @@ def preprocessed_rows(**changes):
             "volume": "v",
             "mask": "m",
             "volume_sha256": "0",
-            "qc_brain_ml": 1500.0,
-            "qc_template_dice": 0.95,
-            "qc_template_correlation": 0.6,
             "seconds": 1.0,
+            **GOOD,
         }
         for row in ingested_rows()
     ]
@@ -72,6 +72,7 @@ def gather(tmp_path):
         gather_scans(
             ingested=tmp_path / "ingested.parquet",
             preprocessed=tables,
+            derivatives=tmp_path / "derivatives",
             scans=tmp_path / "scans.parquet",
             excluded=tmp_path / "excluded.tsv",
             settings=settings,
@@ -86,7 +87,7 @@ def test_all_good_scans_are_kept_in_order(gather):
     scans, excluded = gather(preprocessed_rows())
     assert len(scans) == 40
     assert excluded.empty
-    assert list(excluded.columns) == ["participant_id", "session_id", "reason", "detail"]
+    assert list(excluded.columns) == ["participant_id", "session_id", "reason", "detail", *GOOD]
     assert scans["participant_id"].tolist() == sorted(scans["participant_id"])
     assert scans["months"].tolist() == [0, 12] * 20
     assert scans["diagnosis"].isna().sum() == 10
@@ -97,9 +98,7 @@ FAILED = {
     "volume": None,
     "mask": None,
     "volume_sha256": None,
-    "qc_brain_ml": None,
-    "qc_template_dice": None,
-    "qc_template_correlation": None,
+    **dict.fromkeys(GOOD),
 }
 
 
@@ -108,15 +107,15 @@ FAILED = {
     [
         (FAILED, "unreadable", "cut off: early"),
         ({"qc_brain_ml": 850.2}, "brain smaller than 900 ml", "850 ml"),
-        ({"qc_brain_ml": 2000.5}, "brain larger than 2000 ml", "2000 ml"),
+        ({"qc_brain_ml": 2000.6}, "brain larger than 2000 ml", "2001 ml"),
         (
             {"qc_template_dice": 0.8, "qc_template_correlation": 0.1},
-            "overlap with the template below 0.85; correlation with the template below 0.4",
+            "overlap with the template below 0.85; correlation with the template below 0.55",
             "0.800; 0.100",
         ),
         (
             {"qc_template_correlation": float("nan")},
-            "correlation with the template below 0.4",
+            "correlation with the template below 0.55",
             "nan",
         ),
     ],
@@ -124,7 +123,7 @@ FAILED = {
 def test_a_bad_scan_is_excluded_with_its_reason(gather, changes, reason, detail):
     scans, excluded = gather(preprocessed_rows(**changes))
     assert len(scans) == 39
-    assert excluded.to_dict("records") == [
+    assert excluded[["participant_id", "session_id", "reason", "detail"]].to_dict("records") == [
         {
             "participant_id": "sub-00",
             "session_id": "ses-M012",
@@ -132,6 +131,9 @@ def test_a_bad_scan_is_excluded_with_its_reason(gather, changes, reason, detail)
             "detail": detail,
         }
     ]
+    figures = excluded.iloc[0][list(GOOD)].astype(float)
+    expected = pd.Series(GOOD | {key: changes[key] for key in GOOD if key in changes}, dtype=float)
+    pd.testing.assert_series_equal(figures, expected, check_names=False)
 
 
 def test_losing_a_scan_moves_no_subject(gather):
@@ -160,3 +162,19 @@ def test_a_scan_in_two_tables_is_a_mistake(gather):
 def test_no_scan_left_names_the_commonest_reason(gather):
     with pytest.raises(UserError, match=r"none of 40 scans passed.*unreadable"):
         gather([row | FAILED for row in preprocessed_rows()])
+
+
+def test_files_of_sessions_that_are_no_more_are_removed(gather, tmp_path):
+    of = {
+        name: outputs_of(
+            name, "ses-M012", PAPER.preprocessing, derivatives=tmp_path / "derivatives"
+        )
+        for name in ("sub-00", "sub-gone")
+    }
+    for outputs in of.values():
+        for path in outputs:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    gather(preprocessed_rows())
+    assert all(path.is_file() for path in of["sub-00"])
+    assert not (tmp_path / "derivatives/sub-gone").exists()
