@@ -11,7 +11,7 @@ from ldae.runtime import configure_logging
 from ldae.training.checkpoint import Checkpoint
 
 configure_logging()
-checkpoint = Checkpoint(Path(sys.argv[1]), {})
+checkpoint = Checkpoint(Path(sys.argv[1]))
 print("mine", flush=True)
 sys.stdin.read()
 """

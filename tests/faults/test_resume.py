@@ -1,11 +1,13 @@
-"""Trainings killed for real, by `kill -9`, end in the very bytes of one that was left alone."""
+"""The real trainings, killed by `kill -9`, end in the very bytes of one that was left alone."""
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,61 +21,76 @@ SETTINGS = {
     "train-ldm": train_ldm.Settings,
     "train-ldae": train_ldae.Settings,
 }
-
-
-def _command(stage: str, blob_scans: Path, run: Path, settings: dict) -> list[str]:
-    places = {
-        "scans": blob_scans / "scans.parquet",
-        "derivatives": blob_scans / "derivatives",
-        "autoencoder": run / "models/autoencoder",
-        "latents": run / "latents",
-        "ldm": run / "models/ldm",
-        "model": run / "models" / stage.removeprefix("train-"),
-        "state": run / "state" / stage.removeprefix("train-"),
-    }
-    wanted = {
-        "train-autoencoder": ["scans", "derivatives", "model", "state"],
-        "encode-latents": ["scans", "derivatives", "autoencoder", "latents"],
-        "train-ldm": ["scans", "latents", "model", "state"],
-        "train-ldae": ["scans", "derivatives", "latents", "ldm", "model", "state"],
-    }[stage]
-    paths = [word for name in wanted for word in (f"--{name}", str(places[name]))]
-    call = "import sys; from ldae.cli import main; main(sys.argv[1:])"
-    command = [sys.executable, "-c", call, stage, *paths, "--threads", "1"]
-    if stage not in SETTINGS:
-        return command
-    known = {k: v for k, v in settings.items() if k in SETTINGS[stage].model_fields}
-    return [*command, "--settings", json.dumps(known)]
-
-
-ENVIRONMENT = os.environ | {"LDAE_CHECKPOINT_SECONDS": "0", "OMP_NUM_THREADS": "1"}
-
-
-def _finish(command: list[str]) -> str:
-    done = subprocess.run(command, env=ENVIRONMENT, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stderr
-
-
-def _kill_after(command: list[str], journal: Path, step: int, number: int) -> None:
-    """Start and, once the journal holds `step`, send the signal."""
-    with subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + PATIENCE
-        while process.poll() is None and time.monotonic() < deadline:
-            if journal.is_file() and f'"step": {step},' in journal.read_text():
-                process.send_signal(number)
-                break
-            time.sleep(0.002)
-        _, log = process.communicate()
-    assert process.returncode in {-number, 128 + number}, log
+READS = {
+    "train-autoencoder": ["scans", "derivatives", "model", "state"],
+    "encode-latents": ["scans", "derivatives", "autoencoder", "latents"],
+    "train-ldm": ["scans", "latents", "model", "state"],
+    "train-ldae": ["scans", "derivatives", "latents", "ldm", "model", "state"],
+}
 
 
 @pytest.fixture(scope="module")
-def whole(blob_scans: Path, tiny_training: dict, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def words_of(blob_scans: Path, tiny_training: dict) -> Callable[..., list[str]]:
+    """The command of a stage of `run`."""
+
+    def words(stage: str, run: Path, *, devices: int = 0) -> list[str]:
+        model = stage.removeprefix("train-")
+        places = {
+            "scans": blob_scans / "scans.parquet",
+            "derivatives": blob_scans / "derivatives",
+            "autoencoder": run / "models/autoencoder",
+            "latents": run / "latents",
+            "ldm": run / "models/ldm",
+            "model": run / "models" / model,
+            "state": run / "state" / model,
+        }
+        paths = [word for name in READS[stage] for word in (f"--{name}", str(places[name]))]
+        if stage not in SETTINGS:
+            return [stage, *paths, "--threads", "1"]
+        fields = SETTINGS[stage].model_fields
+        known = json.dumps({k: v for k, v in tiny_training.items() if k in fields})
+        training = ["--devices", str(devices), "--threads", "1", "--settings", known]
+        return [stage, *paths, *training]
+
+    return words
+
+
+def _finish(server, words: list[str], log: Path, *, ranks: int = 0) -> str:
+    status = server.run(words=words, log=log, ranks=ranks)
+    assert status == 0, log.read_text()
+    return log.read_text()
+
+
+def _kill_after(server, words: list[str], journal: Path, step: int) -> None:
+    """Start and, once the journal holds `step`, kill."""
+    child = server.start(words=words, log=journal.with_name("log"))
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if journal.is_file() and f'"step": {step},' in journal.read_text():
+            os.kill(child, signal.SIGKILL)
+            break
+        time.sleep(0.002)
+    assert server.status() == -signal.SIGKILL, journal.with_name("log").read_text()
+
+
+@pytest.fixture(scope="module")
+def whole(server, words_of, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("whole")
-    for stage in ("train-autoencoder", "encode-latents", "train-ldm", "train-ldae"):
-        _finish(_command(stage, blob_scans, run, tiny_training))
+    for stage in READS:
+        _finish(server, words_of(stage, run), run / "log")
     return run
+
+
+def _share(whole: Path, run: Path, stage: str) -> str:
+    """Give `run` what `stage` reads of the whole one; gives the name of the model it trains."""
+    name = stage.removeprefix("train-")
+    (run / "models").mkdir()
+    for model in ("autoencoder", "ldm"):
+        if model != name:
+            (run / "models" / model).symlink_to(whole / "models" / model)
+    (run / "latents").symlink_to(whole / "latents")
+    (run / "state" / name).mkdir(parents=True)
+    return name
 
 
 @pytest.mark.parametrize(
@@ -81,30 +98,49 @@ def whole(blob_scans: Path, tiny_training: dict, tmp_path_factory: pytest.TempPa
     [("train-autoencoder", (3, 13, 22)), ("train-ldm", (17,)), ("train-ldae", (2, 19))],
 )
 def test_killed_trainings_end_in_the_same_bytes(
-    whole: Path, blob_scans: Path, tiny_training: dict, tmp_path: Path, stage: str, kills: tuple
+    server, whole: Path, words_of, tmp_path: Path, stage: str, kills: tuple
 ) -> None:
-    name = stage.removeprefix("train-")
-    (tmp_path / "models").mkdir()
-    for model in ("autoencoder", "ldm"):
-        if model != name:
-            (tmp_path / "models" / model).symlink_to(whole / "models" / model)
-    (tmp_path / "latents").symlink_to(whole / "latents")
-    command = _command(stage, blob_scans, tmp_path, tiny_training)
+    name, words = _share(whole, tmp_path, stage), words_of(stage, tmp_path)
     for step in kills:
-        _kill_after(command, tmp_path / "state" / name / "train.jsonl", step, signal.SIGKILL)
+        _kill_after(server, words, tmp_path / "state" / name / "train.jsonl", step)
         assert not (tmp_path / "models" / name / "weights.safetensors").exists()
-    log = _finish(command)
-    assert "continuing at step" in log
+    assert "continuing at step" in _finish(server, words, tmp_path / "log")
     ours, theirs = (at / "models" / name / "weights.safetensors" for at in (tmp_path, whole))
     assert ours.read_bytes() == theirs.read_bytes()
 
 
-def test_a_terminated_training_saves_its_last_step(
-    blob_scans: Path, tiny_training: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stage", SETTINGS)
+def test_two_processes_train_as_one_does(
+    server, whole: Path, words_of, tmp_path: Path, stage: str
 ) -> None:
-    monkeypatch.setitem(ENVIRONMENT, "LDAE_CHECKPOINT_SECONDS", "3600")
-    command = _command("train-autoencoder", blob_scans, tmp_path, tiny_training)
-    state = tmp_path / "state/autoencoder"
-    _kill_after(command, state / "train.jsonl", 9, signal.SIGTERM)
-    assert (state / "checkpoint.pt").is_file()
-    assert "continuing at step" in _finish(command)
+    name, words = _share(whole, tmp_path, stage), words_of(stage, tmp_path, devices=2)
+    _finish(server, words, tmp_path / "log", ranks=2)
+    _assert_same_curve(tmp_path, whole, name)
+
+
+def test_the_command_starts_its_ranks_itself(whole: Path, words_of, tmp_path: Path) -> None:
+    """Also where Slurm says that the job has one task."""
+    name = _share(whole, tmp_path, "train-ldm")
+    words = words_of("train-ldm", tmp_path, devices=2)
+    slurm = {"SLURM_NTASKS": "1", "SLURM_JOB_NAME": "train", "SLURM_PROCID": "0"}
+    done = subprocess.run(
+        [shutil.which("ldae", path=Path(sys.executable).parent) or "ldae", *words],
+        env=os.environ | slurm | {"OMP_NUM_THREADS": "1"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Starting with 2 processes" in done.stderr
+    _assert_same_curve(tmp_path, whole, name)
+
+
+def _assert_same_curve(ours: Path, theirs: Path, name: str) -> None:
+    curves = [
+        [json.loads(line) for line in (at / "models" / name / "train.jsonl").open()]
+        for at in (ours, theirs)
+    ]
+    for mine, other in zip(*curves, strict=True):
+        assert mine.keys() == other.keys()
+        for loss in ("loss", "validation_loss"):
+            assert mine.get(loss, 0) == pytest.approx(other.get(loss, 0), rel=1e-5)

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from zipfile import BadZipFile
 
 import numpy as np
@@ -52,7 +52,7 @@ class LatentSet:
         self.names = found[KEYS].agg("_".join, axis=1).tolist()
         self.fingerprints = found["fingerprint"].tolist()
         self._files = found["file"].tolist()
-        self._kept: dict[int, tuple[Tensor, Tensor]] = {}
+        self._kept: dict[int, tuple[Tensor, ...]] = {}
 
     def __len__(self) -> int:
         """How many latents there are."""
@@ -69,20 +69,21 @@ class LatentSet:
             raise UserError(
                 f"{self.folder}: no scan on this side of the split; enlarge it (split:)"
             )
-        return tuple(self.posterior(0)[0].shape)
-
-    def posterior(self, index: int) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation (C, X, Y, Z) of latent `index`, unscaled."""
-        if index not in self._kept:
-            self._kept[index] = read_latent(self.folder / self._files[index])
-        return self._kept[index]
+        return tuple(self._stored(0)[0].shape)
 
     def draw(self, index: int, generator: torch.Generator) -> Tensor:
         """z_0 (C, X, Y, Z) of scan `index`: the scaled posterior mean, or a scaled draw."""
-        mean, std = self.posterior(index)
-        if self.use == "sample":
+        mean, *deviation = self._stored(index)
+        for std in deviation:
             mean = mean + std * torch.randn(mean.shape, generator=generator)
         return mean * self.scale
+
+    def _stored(self, index: int) -> tuple[Tensor, ...]:
+        """Mean and, where it is drawn from, standard deviation of a posterior, unscaled."""
+        if index not in self._kept:
+            mean, std = read_latent(self.folder / self._files[index])
+            self._kept[index] = (mean, std) if self.use == "sample" else (mean,)
+        return self._kept[index]
 
 
 def read_latent(path: Path) -> tuple[Tensor, Tensor]:
@@ -116,11 +117,11 @@ def is_current(path: Path, fingerprint: str) -> bool:
         return False
 
 
-def read_scale(folder: Path) -> dict[str, float | str]:
+def read_scale(folder: Path) -> dict[str, Any]:
     """What `encode-latents` says of all latents: `latent_scale`, `mean`, `autoencoder`, ..."""
     path = folder / SCALE_NAME
     try:
-        scale: dict[str, float | str] = json.loads(path.read_text(encoding="utf-8"))
+        scale: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error}); run encode-latents again") from None
     return scale

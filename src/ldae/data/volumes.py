@@ -1,21 +1,21 @@
-"""Preprocessed volumes, read once and kept in memory as far as they fit."""
+"""Preprocessed volumes, one by one or as the set a model sees."""
 
-import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import torch
 from nibabel.affines import voxel_sizes
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from torch import Tensor
 
+from ldae.data.cache import VolumeCache
 from ldae.errors import UserError
 
-DEFAULT_CACHE_GIB = 8.0
 UNREADABLE = (
     *(OSError, EOFError, TypeError, ValueError, zlib.error),
     *(ImageFileError, HeaderDataError),
@@ -23,16 +23,17 @@ UNREADABLE = (
 
 
 class VolumeSet(Sequence[Tensor]):
-    """The volumes (X, Y, Z) at `paths`, in this order, all of one shape.
+    """The volumes (X, Y, Z) of `scans`, a part of the table, in its order; all of one shape.
 
-    Those read first stay in memory until `LDAE_CACHE_GIB` (default 8) is used up; the others are
-    read again at each use.
+    Without a cache each is read again at every use.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.paths = list(paths)
-        self._kept: dict[int, Tensor] = {}
-        self._free_bytes = _cache_bytes()
+    def __init__(
+        self, scans: pd.DataFrame, derivatives: Path, *, cache: VolumeCache | None = None
+    ) -> None:
+        self.paths = [derivatives / name for name in scans["volume"]]
+        self._hashes = scans["volume_sha256"].tolist()
+        self._cache = cache
         self._first: tuple[Path, torch.Size] | None = None
 
     def __len__(self) -> int:
@@ -45,19 +46,17 @@ class VolumeSet(Sequence[Tensor]):
         Raises:
             UserError: it cannot be used, or has another shape than the volume read first.
         """
-        if index in self._kept:
-            return self._kept[index]
-        volume = load_volume(self.paths[index])
-        path, shape = self._first = self._first or (self.paths[index], volume.shape)
+        path = self.paths[index]
+        if self._cache is None:
+            volume = load_volume(path)
+        else:
+            volume = self._cache.get(self._hashes[index], lambda: load_volume(path))
+        first, shape = self._first = self._first or (path, volume.shape)
         if volume.shape != shape:
             raise UserError(
-                f"{self.paths[index]}: {tuple(volume.shape)} voxels, but {path} has "
+                f"{path}: {tuple(volume.shape)} voxels, but {first} has "
                 f"{tuple(shape)}; preprocess all scans with the same grid"
             )
-        size = volume.numel() * volume.element_size()
-        if size <= self._free_bytes:
-            self._free_bytes -= size
-            self._kept[index] = volume
         return volume
 
 
@@ -102,11 +101,3 @@ def common_shape(volumes: VolumeSet) -> tuple[int, int, int]:
 def voxel_spacing(path: Path) -> tuple[float, ...]:
     """Edge lengths of the voxels at `path` in mm, to 1e-4: headers are of single precision."""
     return tuple(round(float(size), 4) for size in voxel_sizes(nib.load(path).affine))
-
-
-def _cache_bytes() -> int:
-    text = os.environ.get("LDAE_CACHE_GIB", str(DEFAULT_CACHE_GIB))
-    try:
-        return int(float(text) * 2**30)
-    except ValueError:
-        raise UserError(f"LDAE_CACHE_GIB: {text!r} is not a number of GiB") from None

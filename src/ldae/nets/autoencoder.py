@@ -41,6 +41,11 @@ class Autoencoder(nn.Module):
             nn.init.zeros_(head.weight)
             nn.init.constant_(head.bias, initial_log_variance)
 
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """What most of the memory is spent in (see `recompute_activations`)."""
+        return [*self.network.encoder.blocks, *self.network.decoder.blocks]
+
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation (B, C, X/f, Y/f, Z/f) of the latent of x (B, 1, X, Y, Z).
 

@@ -36,6 +36,11 @@ class ShiftedNoisePredictor(nn.Module):
         self.base = base.requires_grad_(False).eval()
         self.estimator = GradientEstimator(base.shape, cond_dim)
 
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """What most of the memory is spent in while the estimator trains."""
+        return self.estimator.head.blocks
+
     def forward(self, z_t: Tensor, t: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """(eps, G), both (B, C, X, Y, Z), for z_t (B, C, X, Y, Z), t (B,), y (B, cond_dim)."""
         with torch.no_grad():

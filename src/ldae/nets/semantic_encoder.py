@@ -118,6 +118,11 @@ class SemanticEncoder(nn.Module):
         )
         self.aggregate = SliceAttention(embedding_dim, heads=heads, dropout=dropout)
 
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """What most of the memory is spent in (see `recompute_activations`)."""
+        return [block for stage in self.slice_encoder.features for block in stage]
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, 1, X, Y, Z) to (B, embedding_dim)."""
         batch, channels, *_, slices = x.shape
@@ -147,6 +152,11 @@ class StandardisedEncoder(nn.Module):
         self.register_buffer("volume_scale", torch.ones(()))
         self.register_buffer("code_mean", torch.zeros(encoder.embedding_dim))
         self.register_buffer("code_std", torch.ones(encoder.embedding_dim))
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The encoder's."""
+        return self.encoder.blocks
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 1, X, Y, Z) to (B, embedding_dim)."""

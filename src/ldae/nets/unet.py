@@ -165,6 +165,11 @@ class Head(nn.Module):
         self.norm = nn.GroupNorm(shape.norm_groups, channels)
         self.conv = zero_initialised(nn.Conv3d(channels, shape.in_channels, 3, padding=1))
 
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """What most of the memory is spent in (see `recompute_activations`)."""
+        return [self.middle, *self.layers]
+
     def forward(self, features: Features, semantic: Tensor | None = None) -> Tensor:
         """(B, in_channels, X, Y, Z) from a trunk's features and a semantic embedding (B, E)."""
         h = self.middle(features.skips[-1], features.time, semantic)
@@ -215,6 +220,11 @@ class NoisePredictor(nn.Module):
         self.condition = None if cond_dim is None else nn.Linear(cond_dim, self.shape.embedding_dim)
         self.trunk = Trunk(self.shape, semantic=cond_dim is not None)
         self.head = Head(self.shape, semantic=cond_dim is not None)
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """What most of the memory is spent in (see `recompute_activations`)."""
+        return [*self.trunk.layers, *self.head.blocks]
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         """Noise (B, C, X, Y, Z) for x (B, C, X, Y, Z), t (B,) and, if conditional, y (B, cond_dim).

@@ -27,7 +27,11 @@ PAPER_SSIM_WINDOW = 3
 PAPER_DOWNSAMPLE = (1, 2, 2)
 PAPER_CLIP = 1.0
 PAPER_TRANSFORM = "syn"
-BRAIN = {"template": "brain from a template", "none": "no brain extraction"}
+BRAIN = {
+    "template": "brain from a template",
+    "mask": "brain from supplied masks",
+    "none": "no brain extraction",
+}
 LATENTS = {"mean": "posterior means", "sample": "a new posterior draw at each use"}
 
 
@@ -85,7 +89,9 @@ def known_causes(settings: Settings) -> dict[str, list[str]]:
             f"volumes of {_times(grid.shape)} at {grid.spacing_mm:g} mm instead of "
             f"{_times(PAPER_SHAPE)} at {PAPER_SPACING_MM:g} mm"
         )
-    shared.append(f"{BRAIN[settings.preprocessing.brain.method]} instead of by antspynet")
+    method = settings.preprocessing.brain.method
+    if method in BRAIN:
+        shared.append(f"{BRAIN[method]} instead of by antspynet")
     transform = settings.preprocessing.registration.transform
     if transform != PAPER_TRANSFORM:
         shared.append(f"{transform} registration instead of {PAPER_TRANSFORM}")

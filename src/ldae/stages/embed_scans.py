@@ -56,8 +56,8 @@ def embed_scans(
     if encoder == "ldae":
         network = load_ldae(models, device=device).semantic_encoder
     else:
-        paths = [derivatives / name for name in rows.loc[rows["split"] == "train", "volume"]]
-        network = _untrained(models, VolumeSet(paths), settings.seed).to(device)
+        volumes = VolumeSet(rows[rows["split"] == "train"], derivatives)
+        network = _untrained(models, volumes, settings.seed).to(device)
     batches = ScanBatches(rows, derivatives, settings.sampling.batch_size, device)
     with torch.inference_mode():
         codes = [network(batch.x).float().cpu().numpy() for batch in batches]

@@ -2,9 +2,11 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
+import torch
+from torch import Tensor
 
 from ldae.data.latents import INDEX, INDEX_NAME, SCALE_NAME, is_current, read_latent, write_latent
 from ldae.data.volumes import load_volume
@@ -13,6 +15,10 @@ from ldae.models import load_autoencoder
 from ldae.runtime import use_threads, write_json
 from ldae.settings import fingerprint
 from ldae.tables import KEYS, SCANS, read_table, write_table
+
+EDGES = [-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0]  # of the histogram, in deviations
+HISTOGRAM_SCANS = 500
+IDLE = 0.05  # a channel that varies by less than this share of all
 
 
 def encode_latents(
@@ -53,31 +59,52 @@ def encode_latents(
     write_table(index, latents / INDEX_NAME, INDEX)
 
 
-def _scale(latents: Path, index: pd.DataFrame) -> dict[str, float | int]:
+def _scale(latents: Path, index: pd.DataFrame) -> dict[str, Any]:
     """One scale over the posterior means of the training scans; a dead channel stays dead."""
     files = index.loc[index["split"] == "train", "file"]
     if files.empty:
         raise UserError("no training scans: the table of scans has none with split 'train'")
-    count, total, squares = 0, 0.0, 0.0
-    lowest, highest, posterior_std = np.inf, -np.inf, 0.0
-    for file in files:
-        mean, std = (each.double() for each in read_latent(latents / file))
-        count += mean.numel()
-        total += float(mean.sum())
-        squares += float(mean.square().sum())
-        lowest, highest = min(lowest, float(mean.min())), max(highest, float(mean.max()))
-        posterior_std += float(std.sum())
-    average = total / count
-    spread = float(np.sqrt(squares / count - average**2))
-    logging.info(
-        "latents: mean %.3f, std %.3f, from %.2f to %.2f", average, spread, lowest, highest
+    channels = [_moments(*read_latent(latents / file)) for file in files]
+    count, total, squares, std = torch.stack(channels).sum(0).unbind(1)  # (C,) each
+    average = float(total.sum() / count.sum())
+    spread = float((squares.sum() / count.sum() - average**2).sqrt())
+    spreads = (squares / count - (total / count).square()).clamp_min(0).sqrt().tolist()
+    means = torch.cat(
+        [read_latent(latents / file)[0].flatten() for file in files[:HISTOGRAM_SCANS]]
     )
+    shares = _histogram((means - average) / spread)
+    logging.info(
+        "latents: mean %.3f, std %.3f (channels: %s), from %.1f to %.1f std: %s %%",
+        *(average, spread, ", ".join(f"{each:.3f}" for each in spreads), EDGES[0], EDGES[-1]),
+        " ".join(f"{100 * share:.1f}" for share in shares),
+    )
+    idle = [number for number, each in enumerate(spreads) if each < IDLE * spread]
+    if idle:
+        logging.warning(
+            "latents: channels %s hardly vary from scan to scan and voxel to voxel: a smaller "
+            "autoencoder.network.latent_channels, or a longer training, would serve better",
+            idle,
+        )
     return {
         "latent_scale": 1 / spread,
         "mean": average,
         "std": spread,
-        "min": lowest,
-        "max": highest,
-        "posterior_std": posterior_std / count,
+        "channel_std": spreads,
+        "posterior_std": float(std.sum() / count.sum()),
+        "histogram": {"edges": EDGES, "shares": shares, "unit": "standard deviations"},
         "training_scans": len(files),
     }
+
+
+def _moments(mean: Tensor, std: Tensor) -> Tensor:
+    """Of each channel: count, sum and sum of squares of the mean, sum of the deviation; (C, 4)."""
+    values, deviations = mean.double().flatten(1), std.double().flatten(1)
+    count = torch.full((len(values),), values.shape[1], dtype=torch.float64)
+    return torch.stack([count, values.sum(1), values.square().sum(1), deviations.sum(1)], dim=1)
+
+
+def _histogram(values: Tensor) -> list[float]:
+    """Shares of `values` between `EDGES`; the first and the last part hold what lies beyond."""
+    inside = torch.tensor(EDGES[1:-1], dtype=values.dtype)
+    counts = torch.bincount(torch.bucketize(values, inside), minlength=len(EDGES) - 1)
+    return [round(float(share), 5) for share in counts / len(values)]

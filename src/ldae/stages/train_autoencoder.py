@@ -9,26 +9,33 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from lightning.fabric import Fabric
 from monai.losses import PatchAdversarialLoss
 from torch import Tensor
 from torch.nn import functional as F
 
 from ldae import config
+from ldae.data.cache import VolumeCache
 from ldae.data.choices import take_split
 from ldae.data.examples import VolumeExamples
 from ldae.data.volumes import VolumeSet, common_shape, voxel_spacing
 from ldae.models import build_autoencoder
 from ldae.nets.autoencoder import Autoencoder, build_discriminator
-from ldae.runtime import seeded_generator, use_threads, write_text
+from ldae.nets.recompute import recompute_activations
+from ldae.runtime import seeded_generator, write_text
 from ldae.tables import KEYS, SCANS, read_table
-from ldae.training.autoencoding import AdversarialStep, AutoencoderObjective
+from ldae.training.autoencoding import AdversarialStep, AutoencoderObjective, channel_kl
 from ldae.training.checkpoint import Checkpoint
-from ldae.training.fabric import build_fabric
+from ldae.training.fabric import launch
 from ldae.training.loop import fit
 from ldae.training.perceptual import WEIGHTS as PERCEPTUAL_WEIGHTS
 from ldae.training.perceptual import perceptual_loss
+from ldae.training.ranks import spread
 from ldae.training.steps import Trained
 from ldae.weights.folder import save_model
+
+MEASURED = ("loss", "mse", "latent_spread", "posterior_std")
+IDLE_NATS = 0.01  # a latent channel whose posterior differs less from N(0, 1) carries nothing
 
 
 class Settings(config.Section):
@@ -40,7 +47,14 @@ class Settings(config.Section):
 
 
 def train_autoencoder(
-    *, scans: Path, derivatives: Path, model: Path, state: Path, threads: int, settings: Settings
+    *,
+    scans: Path,
+    derivatives: Path,
+    model: Path,
+    state: Path,
+    devices: int,
+    threads: int,
+    settings: Settings,
 ) -> None:
     """Train on the scans of the training subjects and write the model folder.
 
@@ -48,16 +62,23 @@ def train_autoencoder(
         scans: table of scans with their side of the split.
         derivatives: folder the table's volumes are relative to.
         model: folder for weights.safetensors, config.json and train.jsonl.
-        state: folder of the checkpoint; a killed training continues from it.
+        state: folder of the checkpoint, from which a killed training continues; beside it the
+            unpacked volumes.
+        devices: GPUs to train on (see `launch`); 0: the CPU.
         threads: CPU threads.
         settings: seed, pretrained, autoencoder.
     """
-    use_threads(threads)
+    checkpoint = Checkpoint(state)
+    training = settings.autoencoder.training
+    fabric = launch(training, devices=devices, threads=threads)
     table = read_table(scans, SCANS)
     train, validation = (take_split(table, side) for side in ("train", "validation"))
-    training_volumes = VolumeSet([derivatives / volume for volume in train["volume"]])
+    cache = VolumeCache(
+        state.parent / "volumes", keep=[*train["volume_sha256"], *validation["volume_sha256"]]
+    )
+    training_volumes = VolumeSet(train, derivatives, cache=cache)
     shape = common_shape(training_volumes)
-    losses, training = settings.autoencoder.loss, settings.autoencoder.training
+    losses = settings.autoencoder.loss
 
     torch.manual_seed(seeded_generator(settings.seed, "autoencoder").initial_seed())
     autoencoder = build_autoencoder(settings.autoencoder.network)
@@ -69,7 +90,8 @@ def train_autoencoder(
             "perceptual loss left out: no %s in the folder `pretrained`", PERCEPTUAL_WEIGHTS
         )
 
-    fabric = build_fabric(training)
+    if training.activation_checkpointing:
+        recompute_activations(autoencoder.blocks)
     objective = AutoencoderObjective(
         autoencoder,
         kl_weight=losses.kl,
@@ -95,18 +117,21 @@ def train_autoencoder(
         adversarial_weight=losses.adversarial,
         adversarial_after=losses.adversarial_after,
     )
-    held_out = VolumeSet([derivatives / volume for volume in validation["volume"]])
+    held_out = VolumeSet(validation, derivatives, cache=cache)
     outcome = fit(
         step,
         name="autoencoder",
         fabric=fabric,
         train=VolumeExamples(training_volumes, _names(train), autoencoder.latent_shape(shape)),
-        validate=lambda: _validate(autoencoder, held_out, fabric.device),
+        validate=lambda: _validate(autoencoder, held_out, fabric),
         settings=training,
         seed=settings.seed,
-        checkpoint=Checkpoint(state, _origin(settings, train, validation)),
+        checkpoint=checkpoint,
+        origin=_origin(settings, train, validation),
         prepare=lambda: None,
     )
+    if not fabric.is_global_zero:
+        return
     write_text(model / "train.jsonl", outcome.journal.read_text(encoding="utf-8"))
     save_model(
         model,
@@ -124,23 +149,27 @@ def train_autoencoder(
     )
 
 
-def _validate(
-    autoencoder: Autoencoder, volumes: VolumeSet, device: torch.device
-) -> dict[str, float]:
+def _validate(autoencoder: Autoencoder, volumes: VolumeSet, fabric: Fabric) -> dict[str, float]:
     """L1 and squared error of decoded posterior means, and what the latents look like."""
-    measured: dict[str, list[Tensor]] = {}
-    for volume in volumes:
-        x = volume[None, None].to(device)
+
+    def measure(volume: Tensor) -> Tensor:
+        x = volume[None, None].to(fabric.device)
         mean, std = autoencoder.encode(x)
         decoded = autoencoder.decode(mean)
-        for name, value in {
-            "loss": F.l1_loss(decoded, x),
-            "mse": F.mse_loss(decoded, x),
-            "latent_spread": mean.std(),
-            "posterior_std": std.mean(),
-        }.items():
-            measured.setdefault(name, []).append(value)
-    return {name: float(torch.stack(values).mean()) for name, values in measured.items()}
+        errors = [F.l1_loss(decoded, x), F.mse_loss(decoded, x), mean.std(), std.mean()]
+        return torch.cat([torch.stack(errors).float(), channel_kl(mean, std)])
+
+    average = torch.stack(spread(fabric, volumes, measure)).mean(0)
+    divergence = average[len(MEASURED) :]
+    idle = int((divergence < IDLE_NATS).sum())
+    if idle:
+        logging.warning(
+            "the KL has collapsed: %d of %d latent channels say nothing (below %g nats per value); "
+            "lower autoencoder.loss.kl",
+            *(idle, len(divergence), IDLE_NATS),
+        )
+    measured = dict(zip(MEASURED, average[: len(MEASURED)].tolist(), strict=True))
+    return measured | {"kl_per_value": float(divergence.mean()), "idle_channels": float(idle)}
 
 
 def _names(scans: pd.DataFrame) -> list[str]:

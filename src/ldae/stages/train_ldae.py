@@ -2,34 +2,42 @@
 
 import logging
 import math
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
 from pathlib import Path
 
+import pandas as pd
 import torch
-from torch import Tensor, nn
+from lightning.fabric import Fabric
+from torch import Tensor
 
 from ldae import config
+from ldae.data.cache import VolumeCache
 from ldae.data.choices import other_subject, take_split
 from ldae.data.examples import EvenTimes, LatentExamples, PairedExamples
 from ldae.data.latents import LatentSet, read_scale
 from ldae.data.volumes import VolumeSet, common_shape
-from ldae.diffusion.losses import representation_loss
-from ldae.diffusion.schedule import NoiseSchedule
 from ldae.errors import UserError
 from ldae.metrics.codes import code_statistics
+from ldae.metrics.gain import gain_by_time
 from ldae.models import LatentDiffusion, build_semantic_encoder, load_ldm, representation
 from ldae.nets.gradient_estimator import ShiftedNoisePredictor
+from ldae.nets.recompute import recompute_activations
 from ldae.nets.semantic_encoder import StandardisedEncoder
-from ldae.runtime import seeded_generator, use_threads, write_text
+from ldae.objectives import RepresentationObjective
+from ldae.runtime import seeded_generator, write_text
 from ldae.tables import SCANS, read_table
-from ldae.training.batches import fixed_batches
+from ldae.training.batches import Batch, FixedBatches
 from ldae.training.checkpoint import Checkpoint
-from ldae.training.fabric import build_fabric
+from ldae.training.fabric import launch
 from ldae.training.loop import fit
+from ldae.training.ranks import spread
 from ldae.training.steps import GradientStep
 from ldae.weights.folder import save_model
 from ldae.weights.imagenet import load_imagenet
 
 VALIDATION_DRAWS = 64  # at least so many noise levels; few scans are used repeatedly
+ALIVE_RANK = 1.5  # effective rank of codes below which they are one number at most
 
 
 class Settings(config.Section):
@@ -41,37 +49,66 @@ class Settings(config.Section):
     ldae: config.Ldae
 
 
-class RepresentationObjective(nn.Module):
-    """Losses (B,) of a semantic encoder and the gradient estimator that reads its codes."""
+@dataclass(frozen=True)
+class Validation:
+    """The loss on held-out scans, and whether the codes say anything of them.
 
-    def __init__(
-        self,
-        semantic_encoder: nn.Module,
-        shifted: ShiftedNoisePredictor,
-        schedule: NoiseSchedule,
-        snr_exponent: float,
-    ) -> None:
-        super().__init__()
-        self.semantic_encoder = semantic_encoder
-        self.shifted = shifted
-        self.schedule = schedule
-        self.snr_exponent = snr_exponent
+    `partners` gives each scan (of those called `names`) one of another subject; none where there is
+    only one subject.
+    """
 
-    def forward(self, x: Tensor, z_0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-        """For volumes x (B, 1, X, Y, Z), z_0 and noise (B, C, X', Y', Z'), t (B,)."""
-        return self.given_code(self.semantic_encoder(x), z_0, noise, t)
+    objective: RepresentationObjective
+    _: KW_ONLY
+    volumes: VolumeSet
+    batches: FixedBatches
+    names: list[str]
+    partners: list[int]
+    fabric: Fabric
 
-    def given_code(self, y: Tensor, z_0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-        """The same for codes y (B, E) already at hand."""
-        return representation_loss(
-            self.shifted,
-            self.schedule,
-            z_0=z_0,
-            noise=noise,
-            t=t,
-            y=y,
-            snr_exponent=self.snr_exponent,
-        )
+    def __call__(self) -> dict[str, float]:
+        """`loss`, and what to watch beside it."""
+        codes = torch.cat(spread(self.fabric, self.volumes, self._code)).to(self.fabric.device)
+        each = spread(self.fabric, self.batches, lambda batch: self._losses(batch, codes))
+        right, wrong, t = torch.cat(each, dim=1)
+        measured = {"loss": float(right.mean()), **code_statistics(codes.cpu())}
+        if self.partners:
+            measured["shuffled_loss_ratio"] = float(wrong.mean()) / measured["loss"]
+            measured |= gain_by_time(
+                right=right,
+                wrong=wrong,
+                without=self._without_code,
+                t=t.long(),
+                timesteps=self.objective.schedule.timesteps,
+            )
+        if measured["code_effective_rank"] < ALIVE_RANK:
+            logging.warning(
+                "ldae: the semantic code has collapsed (effective rank %.2f); set "
+                "ldae.semantic_encoder.standardise, or lower the learning rate",
+                measured["code_effective_rank"],
+            )
+        return measured
+
+    @cached_property
+    def _without_code(self) -> Tensor:
+        """The frozen model's losses, which stay the same."""
+        return torch.cat(spread(self.fabric, self.batches, self._frozen_losses))
+
+    def _code(self, volume: Tensor) -> Tensor:
+        code: Tensor = self.objective.semantic_encoder(volume[None, None].to(self.fabric.device))
+        return code.float()
+
+    def _frozen_losses(self, batch: Batch) -> Tensor:
+        return self.objective.without_code(**batch.to(self.fabric.device).tensors)
+
+    def _losses(self, batch: Batch, codes: Tensor) -> Tensor:
+        """Losses given the right and a wrong code, and the times, as (3, B)."""
+        given = batch.to(self.fabric.device).tensors
+        scans = [self.names.index(name) for name in batch.names]
+        right = wrong = self.objective.given_code(codes[scans], **given)
+        if self.partners:
+            others = codes[[self.partners[scan] for scan in scans]]
+            wrong = self.objective.given_code(others, **given)
+        return torch.stack([right, wrong, given["t"].float()])
 
 
 def train_ldae(
@@ -82,6 +119,7 @@ def train_ldae(
     ldm: Path,
     model: Path,
     state: Path,
+    devices: int,
     threads: int,
     settings: Settings,
 ) -> None:
@@ -93,22 +131,25 @@ def train_ldae(
         latents: folder `encode-latents` wrote.
         ldm: folder of the trained latent diffusion model.
         model: folder for weights.safetensors, config.json and train.jsonl.
-        state: folder of the checkpoint; a killed training continues from it.
+        state: folder of the checkpoint, from which a killed training continues; beside it the
+            unpacked volumes.
+        devices: GPUs to train on (see `launch`); 0: the CPU.
         threads: CPU threads.
         settings: seed, pretrained, latents, ldae.
     """
-    use_threads(threads)
+    checkpoint = Checkpoint(state)
+    training = settings.ldae.training
+    fabric = launch(training, devices=devices, threads=threads)
     table = read_table(scans, SCANS)
     rows = {side: take_split(table, side) for side in ("train", "validation")}
-    volumes = {
-        side: VolumeSet([derivatives / v for v in of["volume"]]) for side, of in rows.items()
-    }
+    cache = VolumeCache(
+        state.parent / "volumes", keep=[key for of in rows.values() for key in of["volume_sha256"]]
+    )
+    volumes = {side: VolumeSet(of, derivatives, cache=cache) for side, of in rows.items()}
     train = LatentSet(latents, rows["train"], use=settings.latents.use)
     held_out = LatentSet(latents, rows["validation"], use="mean")
-    training = settings.ldae.training
     encoder = settings.ldae.semantic_encoder
 
-    fabric = build_fabric(training)
     base = load_ldm(ldm, device=fabric.device)
     _require_latents_of(base, ldm, latents)
     torch.manual_seed(seeded_generator(settings.seed, "ldae").initial_seed())
@@ -121,38 +162,27 @@ def train_ldae(
             pretrained=settings.pretrained,
         )
     shifted = ShiftedNoisePredictor(base.noise_predictor, encoder.embedding_dim)
+    if training.activation_checkpointing:
+        recompute_activations([*semantic_encoder.blocks, *shifted.blocks])
     objective = RepresentationObjective(
         semantic_encoder, shifted, base.schedule, settings.ldae.snr_exponent
     )
-    validation = EvenTimes.covering(
+    examples = EvenTimes.covering(
         LatentExamples(held_out, base.schedule.timesteps), draws=VALIDATION_DRAWS
     )
-
-    place = {name: index for index, name in enumerate(held_out.names)}
-    several = rows["validation"]["participant_id"].nunique() > 1
-    partners = other_subject(rows["validation"]) if several else []
+    validate = Validation(
+        objective,
+        volumes=volumes["validation"],
+        batches=FixedBatches(examples, training.batch_size, settings.seed),
+        names=held_out.names,
+        partners=_partners(rows["validation"]),
+        fabric=fabric,
+    )
 
     def prepare() -> None:
         if isinstance(semantic_encoder, StandardisedEncoder):
             logging.info("ldae: standardising the semantic encoder on %d volumes", len(train))
             semantic_encoder.standardise(volumes["train"])
-
-    def validate() -> dict[str, float]:
-        x = (volume[None, None].to(fabric.device) for volume in volumes["validation"])
-        codes = torch.cat([semantic_encoder(volume) for volume in x])
-        right, wrong = [], []
-        batches = fixed_batches(validation, batch_size=training.batch_size, seed=settings.seed)
-        for batch in batches:
-            given = batch.to(fabric.device).tensors
-            scans = [place[name] for name in batch.names]
-            right.append(objective.given_code(codes[scans], **given))
-            if partners:
-                others = codes[[partners[scan] for scan in scans]]
-                wrong.append(objective.given_code(others, **given))
-        measured = {"loss": float(torch.cat(right).mean()), **code_statistics(codes.float())}
-        if partners:
-            measured["shuffled_loss_ratio"] = float(torch.cat(wrong).mean()) / measured["loss"]
-        return measured
 
     outcome = fit(
         GradientStep(
@@ -168,17 +198,17 @@ def train_ldae(
         validate=validate,
         settings=training,
         seed=settings.seed,
-        checkpoint=Checkpoint(
-            state,
-            {
-                "settings": settings.model_dump(mode="json"),
-                "ldm": base.weights,
-                "train": train.fingerprints,  # of volume and autoencoder
-                "validation": held_out.fingerprints,
-            },
-        ),
+        checkpoint=checkpoint,
+        origin={
+            "settings": settings.model_dump(mode="json"),
+            "ldm": base.weights,
+            "train": train.fingerprints,  # of volume and autoencoder
+            "validation": held_out.fingerprints,
+        },
         prepare=prepare,
     )
+    if not fabric.is_global_zero:
+        return
     write_text(model / "train.jsonl", outcome.journal.read_text(encoding="utf-8"))
     save_model(
         model,
@@ -192,6 +222,10 @@ def train_ldae(
             "training": outcome.summary(),
         },
     )
+
+
+def _partners(rows: pd.DataFrame) -> list[int]:
+    return other_subject(rows) if rows["participant_id"].nunique() > 1 else []
 
 
 def _require_latents_of(base: LatentDiffusion, ldm: Path, latents: Path) -> None:

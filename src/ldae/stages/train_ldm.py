@@ -3,21 +3,23 @@
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ldae import config
 from ldae.data.choices import take_split
 from ldae.data.examples import EvenTimes, LatentExamples
 from ldae.data.latents import LatentSet, read_scale
-from ldae.diffusion.losses import noise_loss
 from ldae.diffusion.schedule import NoiseSchedule
 from ldae.models import build_noise_predictor
-from ldae.runtime import seeded_generator, use_threads, write_text
+from ldae.nets.recompute import recompute_activations
+from ldae.objectives import NoiseObjective
+from ldae.runtime import seeded_generator, write_text
 from ldae.tables import SCANS, read_table
-from ldae.training.batches import fixed_batches
+from ldae.training.batches import Batch, FixedBatches
 from ldae.training.checkpoint import Checkpoint
-from ldae.training.fabric import build_fabric
+from ldae.training.fabric import launch
 from ldae.training.loop import fit
+from ldae.training.ranks import spread
 from ldae.training.steps import GradientStep
 from ldae.weights.folder import save_model
 
@@ -33,21 +35,15 @@ class Settings(config.Section):
     ldm: config.Ldm
 
 
-class NoiseObjective(nn.Module):
-    """Losses (B,) of a noise predictor on given latents, noise and times."""
-
-    def __init__(self, noise_predictor: nn.Module, schedule: NoiseSchedule) -> None:
-        super().__init__()
-        self.noise_predictor = noise_predictor
-        self.schedule = schedule
-
-    def forward(self, z_0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-        """For z_0 and noise (B, C, X, Y, Z) and t (B,)."""
-        return noise_loss(self.noise_predictor, self.schedule, z_0=z_0, noise=noise, t=t)
-
-
 def train_ldm(
-    *, scans: Path, latents: Path, model: Path, state: Path, threads: int, settings: Settings
+    *,
+    scans: Path,
+    latents: Path,
+    model: Path,
+    state: Path,
+    devices: int,
+    threads: int,
+    settings: Settings,
 ) -> None:
     """Train on the latents of the training subjects and write the model folder.
 
@@ -56,29 +52,36 @@ def train_ldm(
         latents: folder `encode-latents` wrote.
         model: folder for weights.safetensors, config.json and train.jsonl.
         state: folder of the checkpoint; a killed training continues from it.
+        devices: GPUs to train on (see `launch`); 0: the CPU.
         threads: CPU threads.
         settings: seed, latents, diffusion, ldm.
     """
-    use_threads(threads)
-    table = read_table(scans, SCANS)
+    checkpoint = Checkpoint(state)
     training = settings.ldm.training
+    fabric = launch(training, devices=devices, threads=threads)
+    table = read_table(scans, SCANS)
     train = LatentSet(latents, take_split(table, "train"), use=settings.latents.use)
     held_out = LatentSet(latents, take_split(table, "validation"), use="mean")
     channels = train.shape[0]
 
     torch.manual_seed(seeded_generator(settings.seed, "ldm").initial_seed())
     noise_predictor = build_noise_predictor(settings.ldm.network, channels)
-    fabric = build_fabric(training)
+    if training.activation_checkpointing:
+        recompute_activations(noise_predictor.blocks)
     schedule = NoiseSchedule.linear(**settings.diffusion.model_dump()).to(fabric.device)
     objective = NoiseObjective(noise_predictor, schedule)
     validation = EvenTimes.covering(
         LatentExamples(held_out, schedule.timesteps), draws=VALIDATION_DRAWS
     )
 
+    batches = FixedBatches(validation, training.batch_size, settings.seed)
+
+    def losses(batch: Batch) -> Tensor:
+        each: Tensor = objective(**batch.to(fabric.device).tensors)
+        return each
+
     def validate() -> dict[str, float]:
-        batches = fixed_batches(validation, batch_size=training.batch_size, seed=settings.seed)
-        losses = [objective(**batch.to(fabric.device).tensors) for batch in batches]
-        return {"loss": float(torch.cat(losses).mean())}
+        return {"loss": float(torch.cat(spread(fabric, batches, losses)).mean())}
 
     outcome = fit(
         GradientStep(
@@ -94,16 +97,16 @@ def train_ldm(
         validate=validate,
         settings=training,
         seed=settings.seed,
-        checkpoint=Checkpoint(
-            state,
-            {
-                "settings": settings.model_dump(mode="json"),
-                "train": train.fingerprints,
-                "validation": held_out.fingerprints,
-            },
-        ),
+        checkpoint=checkpoint,
+        origin={
+            "settings": settings.model_dump(mode="json"),
+            "train": train.fingerprints,
+            "validation": held_out.fingerprints,
+        },
         prepare=lambda: None,
     )
+    if not fabric.is_global_zero:
+        return
     scale = read_scale(latents)
     write_text(model / "train.jsonl", outcome.journal.read_text(encoding="utf-8"))
     save_model(

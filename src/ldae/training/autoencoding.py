@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ldae.training.batches import Batch
-from ldae.training.steps import Trained, mean
+from ldae.training.steps import Trained
 
 AdversarialLoss = Callable[..., Tensor]  # (scores, target_is_real=, for_discriminator=) -> ()
 
@@ -72,14 +72,17 @@ class AdversarialStep:
         }
         self._adversarial = False
 
-    def gradients(self, batches: list[Batch], *, samples_seen: int) -> dict[str, float]:
+    def gradients(self, batches: list[Batch], *, samples_seen: int) -> list[dict[str, Tensor]]:
         """Gradients of both; `loss` is the autoencoder's."""
         self._adversarial = self.adversarial_weight > 0 and samples_seen >= self.adversarial_after
-        reported: dict[str, list[Tensor]] = {}
+        reported = []
         for batch in batches:
-            for name, value in self._of(batch, share=1 / len(batches)).items():
-                reported.setdefault(name, []).append(value.detach())
-        return {name: mean(values) for name, values in reported.items()}
+            more = batch is not batches[-1]
+            torch.manual_seed(batch.seed)
+            with self.generator.accumulating(more), self.discriminator.accumulating(more):
+                parts = self._of(batch)
+            reported.append({name: value.detach() for name, value in parts.items()})
+        return reported
 
     def update(self, rate: float) -> dict[str, float]:
         """One Adam step of each that has gradients."""
@@ -88,11 +91,11 @@ class AdversarialStep:
             norms["discriminator_grad_norm"] = self.discriminator.step(rate)
         return norms
 
-    def _of(self, batch: Batch, *, share: float) -> dict[str, Tensor]:
+    def _of(self, batch: Batch) -> dict[str, Tensor]:
         x = batch.tensors["x"]
         fake, loss, parts = self.generator.forward(**batch.tensors)
         if not self._adversarial:
-            self.fabric.backward(loss * share)
+            self.generator.backward(loss, batch)
             return {"loss": loss, **parts}
 
         critic = self.discriminator.module
@@ -102,13 +105,13 @@ class AdversarialStep:
                 critic(fake)[-1], target_is_real=True, for_discriminator=False
             )
         total = loss + self.adversarial_weight * fooled
-        self.fabric.backward(total * share)
+        self.generator.backward(total, batch)
         critic.requires_grad_(True)
 
         told = 0.5 * (
             self._judge(fake.detach(), real=False) + self._judge(x.contiguous(), real=True)
         )
-        self.fabric.backward(self.adversarial_weight * told * share)
+        self.discriminator.backward(self.adversarial_weight * told, batch)
         return {"loss": total, **parts, "adversarial": fooled, "discriminator": told}
 
     def _judge(self, volumes: Tensor, *, real: bool) -> Tensor:
@@ -118,6 +121,14 @@ class AdversarialStep:
 
 def gaussian_kl(mean_: Tensor, std: Tensor) -> Tensor:
     """KL divergence of N(mean, std^2) from N(0, 1): summed per sample, mean over the batch."""
+    return _entries(mean_, std).flatten(1).sum(1).mean()
+
+
+def channel_kl(mean_: Tensor, std: Tensor) -> Tensor:
+    """The same divergence (C,), in nats per value of each channel of a latent (B, C, X, Y, Z)."""
+    return _entries(mean_.float(), std.float()).transpose(0, 1).flatten(1).mean(1)
+
+
+def _entries(mean_: Tensor, std: Tensor) -> Tensor:
     variance = std.square().clamp_min(torch.finfo(std.dtype).tiny)
-    entries = 0.5 * (mean_.square() + variance - variance.log() - 1)
-    return entries.flatten(1).sum(1).mean()
+    return 0.5 * (mean_.square() + variance - variance.log() - 1)

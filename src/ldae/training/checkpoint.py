@@ -13,31 +13,47 @@ import torch
 from ldae.errors import UserError
 from ldae.runtime import atomic_path
 from ldae.settings import fingerprint
+from ldae.training.fabric import is_first_rank
 
 DEFAULT_SECONDS = 20.0
 COST_SHARE = 20  # a checkpoint is written at most every 20 times as long as writing it took
 
 
 class Checkpoint:
-    """`folder`/checkpoint.pt of the training of `origin` (settings, hashes of inputs)."""
+    """`folder`/checkpoint.pt, for one training at a time; of its ranks the first alone writes it.
 
-    def __init__(self, folder: Path, origin: dict[str, Any]) -> None:
+    Constructing one waits for another training in `folder` to end, so do that before launching.
+    """
+
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / "checkpoint.pt"
-        self.origin = origin
-        self.fingerprint = fingerprint(origin)
+        self.origin: dict[str, Any] = {}
         self.seconds = _interval()
         self._written = time.monotonic()
         self._cost = 0.0
-        self._lock = _alone(folder)
+        if is_first_rank():
+            self._lock = _alone(folder)
+            for unfinished in folder.glob(f".*.{self.path.name}"):  # of a killed training
+                unfinished.unlink()
 
-    def load(self) -> dict[str, Any] | None:
-        """The state to continue from; None, with the reason in the log, when none fits."""
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the training's origin."""
+        return fingerprint(self.origin)
+
+    def load(self, origin: dict[str, Any]) -> dict[str, Any] | None:
+        """The state to continue the training of `origin` (settings, inputs' hashes) from.
+
+        None, with the reason in the log, when there is none or it is of another training. Tensors
+        are mapped from the file, so that ranks share them: copy what is kept.
+        """
+        self.origin = origin
         if not self.path.is_file():
             logging.info("no checkpoint in %s: starting at step 0", self.folder)
             return None
         try:
-            stored = torch.load(self.path, map_location="cpu", weights_only=True)
+            stored = torch.load(self.path, map_location="cpu", weights_only=True, mmap=True)
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise UserError(
                 f"{self.path}: cannot be read ({error}); delete it to start this training anew"
@@ -63,9 +79,10 @@ class Checkpoint:
                 file.flush()
                 os.fsync(file.fileno())
         except (OSError, RuntimeError) as error:
+            reason = error.__context__ or error  # of a full disk torch says less than the system
             raise UserError(
-                f"{self.path}: the checkpoint cannot be written ({error}); the one before is kept. "
-                "Make room and start again"
+                f"{self.path}: the checkpoint cannot be written ({reason}); "
+                "the one before is kept. Make room and start again"
             ) from None
         self._written = time.monotonic()
         self._cost = self._written - started

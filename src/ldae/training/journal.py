@@ -1,45 +1,68 @@
-"""What a training says while it runs: one JSON line per record, and a progress line in the log."""
+"""What a training says while it runs: records for people and programs, progress in the log."""
 
 import json
 import logging
+import resource
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+import torch
+
+from ldae.errors import UserError
+from ldae.runtime import write_text
+from ldae.training.tensorboard import TensorBoard
 
 PROGRESS_SECONDS = 10.0
 
 
 class Journal:
-    """Records in the order of their steps; a resumed training drops those it will repeat."""
+    """Records in the order of their steps; a resumed training drops those it will repeat.
 
-    def __init__(self, path: Path, *, resumed_at: int) -> None:
+    They go to `path` and, for TensorBoard, to a folder beside it. Without a path, as on the ranks
+    beside the first, nothing is recorded.
+    """
+
+    def __init__(self, path: Path | None, *, resumed_at: int) -> None:
         self.path = path
         self._said = time.monotonic()
-        kept = [record for record in _whole_records(path) if record["step"] <= resumed_at]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(map(_line, kept)), encoding="utf-8")
+        if path is None:
+            return
+        with _writing(path):
+            kept = [record for record in _whole_records(path) if record["step"] <= resumed_at]
+            write_text(path, "".join(map(_line, kept)))
+            self._board = TensorBoard(path.with_name("tensorboard"))
+            for record in kept:
+                self._board.write(record)
 
     def write(self, record: dict[str, Any]) -> None:
         """Append one record; it must hold `step`."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(_line(record))
+        if self.path is None:
+            return
+        with _writing(self.path):
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(_line(record))
+            self._board.write(record)
 
     def progress(self, *, name: str, step: int, steps: int, loss: float, pace: "Pace") -> None:
         """Log where the training stands, every ten seconds and at the end."""
         if time.monotonic() - self._said < PROGRESS_SECONDS and step < steps:
             return
         self._said = time.monotonic()
-        left = pace.seconds_per_step(step) * (steps - step)
+        left = timedelta(seconds=round(pace.seconds_per_step(step) * (steps - step)))
         logging.info(
-            "%s: step %d of %d (%.0f %%), loss %.4g, %.1f samples/s, %d:%02d left",
+            "%s: step %d of %d (%.0f %%), loss %.4g, %.1f samples/s, %.1f GiB, %s left",
             name,
             step,
             steps,
             100 * step / steps,
             loss,
             pace.samples_per_second(step),
-            *divmod(round(left), 60),
+            _peak_gib(),
+            left,
         )
 
 
@@ -69,6 +92,21 @@ def mean_record(window: list[dict[str, float]]) -> dict[str, float]:
     names = dict.fromkeys(name for metrics in window for name in metrics)
     values = {name: [m[name] for m in window if name in m] for name in names}
     return {name: sum(numbers) / len(numbers) for name, numbers in values.items()}
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error}); make room, start again") from None
+
+
+def _peak_gib() -> float:
+    """Most memory used so far: of the GPU where it is in use, else of the process."""
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated() > 0:
+        return torch.cuda.max_memory_allocated() / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # KiB on Linux
 
 
 def _whole_records(path: Path) -> Iterable[dict[str, Any]]:

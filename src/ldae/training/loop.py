@@ -3,9 +3,9 @@
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from lightning.fabric import Fabric
@@ -13,28 +13,18 @@ from torch import Tensor
 
 from ldae.config import Training
 from ldae.errors import UserError
-from ldae.runtime import seeded_generator
 from ldae.training.batches import Batch, Batches, Examples
 from ldae.training.checkpoint import Checkpoint
-from ldae.training.ema import Ema, load_trained_state, trained_state
+from ldae.training.ema import Ema
 from ldae.training.journal import Journal, Pace, mean_record
 from ldae.training.plan import learning_rate_factor, optimiser_steps
+from ldae.training.progress import Progress, restore, training_state
+from ldae.training.ranks import gathered, highest, start_equal, sum_over_ranks
 from ldae.training.signals import interruptions
 from ldae.training.steps import Step
 
 RECORDS = 500  # training lines in the journal, whatever the length
 Validate = Callable[[], dict[str, float]]
-
-
-@dataclass
-class Progress:
-    """Where a training stands; all of it is in the checkpoint."""
-
-    step: int = 0
-    seconds: float = 0.0
-    best_loss: float = math.inf
-    best_step: int = 0
-    stale: int = 0  # validations since the best
 
 
 @dataclass(frozen=True)
@@ -65,112 +55,126 @@ def fit(  # noqa: PLR0913  (what a training consists of)
     settings: Training,
     seed: int,
     checkpoint: Checkpoint,
+    origin: dict[str, Any],
     prepare: Callable[[], None],
 ) -> Outcome:
     """Train until the budget is spent or validation has stopped improving.
 
+    Every rank calls this; the first one alone writes, and has the outcome's weights.
+
     Args:
         step: what one optimiser step does.
         name: of the training, in messages.
-        fabric: device, precision and launching.
+        fabric: ranks, device and precision.
         train: the training examples.
-        validate: gives `loss` and what else to report; called with averaged weights.
+        validate: gives `loss` and what else to report, the same on every rank; called with
+            averaged weights.
         settings: batch, rate, budget and validation.
-        seed: of the run; with the step it decides order, noise and dropout.
+        seed: of the run; with the position it decides order, noise and dropout.
         checkpoint: where to continue from and where to leave the state.
+        origin: all that decides the result besides the code: settings, hashes of inputs.
         prepare: called before step 0 of a training that does not continue another.
 
     Raises:
         UserError: there are no examples, or the loss is not finite.
         SystemExit: a SIGTERM or SIGUSR1 arrived; the state is saved.
     """
-    batches = Batches(train, settings.batch_size, settings.accumulate, seed)
     steps = optimiser_steps(settings, len(train))
-    progress, best, window = Progress(), dict[str, Tensor](), list[dict[str, float]]()
-    state = checkpoint.load()
+    state = checkpoint.load(origin)
     if state is None:
         prepare()
+        start_equal(fabric, step.modules.values())
     ema = Ema(step.averaged, settings.ema_decay)
-    if state is not None:
-        progress, best, window = _restore(state, step, ema)
-        logging.info("%s: continuing at step %d of %d", name, progress.step, steps)
-    journal = Journal(checkpoint.folder / "train.jsonl", resumed_at=progress.step)
+    progress = Progress() if state is None else restore(state, step, ema)
+    del state
+    how = "starting" if progress.step == 0 else "continuing"
+    logging.info("%s: %s at step %d of %d", name, how, progress.step, steps)
+    batches = Batches(
+        train,
+        settings.batch_size,
+        settings.accumulate,
+        seed,
+        rank=fabric.global_rank,
+        ranks=fabric.world_size,
+    )
+    path = checkpoint.folder / "train.jsonl"
+    journal = Journal(path if fabric.is_global_zero else None, resumed_at=progress.step)
     pace = Pace(first_step=progress.step, samples_per_step=batches.samples_per_step)
-    earlier = progress.seconds
+    earlier, pinned = progress.seconds, fabric.device.type == "cuda"
 
-    with interruptions() as received, batches.following(progress.step) as following:
-        while progress.step < steps and not _stopped_early(progress, settings):
+    with interruptions() as received, batches.following(progress.step, pinned=pinned) as following:
+        while not progress.over(settings, steps):
             _set_mode(step, training=True)
             micro_batches = [batch.to(fabric.device) for batch in next(following)]
-            torch.manual_seed(seeded_generator(seed, "dropout", progress.step).initial_seed())
-            seen = progress.step * batches.samples_per_step
-            metrics = step.gradients(micro_batches, samples_seen=seen)
-            _require_finite(metrics["loss"], name=name, step=progress.step, batches=micro_batches)
+            reported = step.gradients(micro_batches, samples_seen=batches.before(progress.step))
+            metrics = _of_the_step(fabric, micro_batches, reported)
+            if not math.isfinite(metrics["loss"]):
+                where = f"{name}: the loss is {metrics['loss']} at step {progress.step}"
+                raise _not_finite(fabric, micro_batches, reported, where=where)
             rate = learning_rate_factor(settings, progress.step, steps)
             metrics |= step.update(rate)
             ema.update()
             progress.step += 1
             progress.seconds = earlier + pace.seconds()
+            at = _where(progress, batches)
 
-            window.append(metrics)
+            progress.window.append(metrics)
             if progress.step % max(1, steps // RECORDS) == 0 or progress.step == steps:
                 journal.write(
-                    _where(progress, batches)
-                    | mean_record(window)
+                    at
+                    | mean_record(progress.window)
                     | {"learning_rate": settings.learning_rate * rate}
                 )
-                window.clear()
+                progress.window.clear()
             if progress.step % settings.validate_every == 0 or progress.step == steps:
                 measured = _validated(validate, step, ema, fabric)
-                journal.write(
-                    _where(progress, batches)
-                    | {f"validation_{key}": value for key, value in measured.items()}
-                )
+                journal.write(at | {f"validation_{key}": value for key, value in measured.items()})
                 _log_validation(name, progress.step, measured)
-                progress.stale += 1
-                if measured["loss"] < progress.best_loss:
-                    progress.best_loss, progress.best_step = measured["loss"], progress.step
-                    progress.stale, best = 0, ema.weights()
+                if progress.judge(measured["loss"]) and fabric.is_global_zero:
+                    progress.best = ema.weights()
             journal.progress(
                 name=name, step=progress.step, steps=steps, loss=metrics["loss"], pace=pace
             )
-            finished = progress.step == steps or _stopped_early(progress, settings)
-            if received or finished or checkpoint.due():
-                checkpoint.save(_state(progress, best, window, step, ema))
-            if received:
-                logging.info("%s: signal %d, saved at step %d", name, received[0], progress.step)
-                raise SystemExit(128 + received[0])
-    if not best:
-        raise UserError(f"{name}: the validation loss was never finite; see {journal.path}")
-    return Outcome(best, progress, journal.path, checkpoint.fingerprint)
+            leaving = highest(fabric, received[0] if received else 0)
+            due = leaving or progress.over(settings, steps) or checkpoint.due()
+            if due and fabric.is_global_zero:
+                checkpoint.save(training_state(progress, step, ema))
+            if leaving:
+                _leave(fabric, leaving, where=f"{name}: step {progress.step}")
+    if progress.best_step == 0:
+        raise UserError(f"{name}: the validation loss was never finite; see {path}")
+    return Outcome(progress.best, progress, path, checkpoint.fingerprint)
 
 
-def _state(
-    progress: Progress,
-    best: dict[str, Tensor],
-    window: list[dict[str, float]],
-    step: Step,
-    ema: Ema,
-) -> dict[str, Any]:
-    return {
-        "progress": asdict(progress),
-        "best": best,
-        "window": window,
-        "ema": ema.state_dict(),
-        "modules": {key: trained_state(module) for key, module in step.modules.items()},
-        "optimisers": {key: each.state_dict() for key, each in step.optimisers.items()},
-    }
+def _of_the_step(
+    fabric: Fabric, batches: list[Batch], reported: list[dict[str, Tensor]]
+) -> dict[str, float]:
+    """The mean of each quantity reported over all examples of a step, whatever rank had them."""
+    parts = [batch.share * _row(of) for batch, of in zip(batches, reported, strict=True)]
+    total = sum_over_ranks(fabric, torch.stack(parts).sum(0))
+    return dict(zip(reported[0], total.tolist(), strict=True))
 
 
-def _restore(
-    state: dict[str, Any], step: Step, ema: Ema
-) -> tuple[Progress, dict[str, Tensor], list[dict[str, float]]]:
-    for key, module in step.modules.items():
-        load_trained_state(module, state["modules"][key])
-    for key, optimiser in step.optimisers.items():
-        optimiser.load_state_dict(state["optimisers"][key])
-    ema.load_state_dict(state["ema"])
-    return Progress(**state["progress"]), state["best"], state["window"]
+def _row(of: dict[str, Tensor]) -> Tensor:
+    return torch.stack([value.float() for value in of.values()])
+
+
+def _not_finite(
+    fabric: Fabric, batches: list[Batch], reported: list[dict[str, Tensor]], *, where: str
+) -> UserError:
+    pairs = zip(batches, reported, strict=True)
+    mine = [batch.names for batch, of in pairs if not torch.isfinite(of["loss"])]
+    scans = gathered(fabric, mine)[0]
+    return UserError(
+        f"{where} (batch: {', '.join(scans)}); "
+        "look at these scans, lower the learning rate or use precision 32-true"
+    )
+
+
+def _leave(fabric: Fabric, signal: int, *, where: str) -> NoReturn:
+    fabric.barrier()  # the first rank has saved
+    logging.info("%s: signal %d, saved", where, signal)
+    raise SystemExit(128 + signal if fabric.is_global_zero else 0)
 
 
 @torch.no_grad()
@@ -185,24 +189,14 @@ def _set_mode(step: Step, *, training: bool) -> None:
         module.train(training)
 
 
-def _stopped_early(progress: Progress, settings: Training) -> bool:
-    return settings.patience is not None and progress.stale >= settings.patience
-
-
 def _where(progress: Progress, batches: Batches) -> dict[str, float]:
-    samples = progress.step * batches.samples_per_step
-    return {"step": progress.step, "samples": samples, "seconds": round(progress.seconds, 3)}
+    return {
+        "step": progress.step,
+        "samples": batches.before(progress.step),
+        "seconds": round(progress.seconds, 3),
+    }
 
 
 def _log_validation(name: str, step: int, measured: dict[str, float]) -> None:
     numbers = ", ".join(f"{key} {value:.4g}" for key, value in measured.items())
     logging.info("%s: validation at step %d: %s", name, step, numbers)
-
-
-def _require_finite(loss: float, *, name: str, step: int, batches: list[Batch]) -> None:
-    if not math.isfinite(loss):
-        scans = ", ".join(scan for batch in batches for scan in batch.names)
-        raise UserError(
-            f"{name}: the loss is {loss} at step {step} (batch: {scans}); "
-            "look at these scans, lower the learning rate or use precision 32-true"
-        )

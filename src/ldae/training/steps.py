@@ -1,6 +1,6 @@
 """One optimiser step: gradients from micro-batches, then the update."""
 
-from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import torch
@@ -17,8 +17,8 @@ class Step(Protocol):
     optimisers: dict[str, torch.optim.Optimizer]
     averaged: nn.Module
 
-    def gradients(self, batches: list[Batch], *, samples_seen: int) -> dict[str, float]:
-        """Fill the gradients; gives the quantities to report, `loss` among them."""
+    def gradients(self, batches: list[Batch], *, samples_seen: int) -> list[dict[str, Tensor]]:
+        """Fill the gradients; gives what to report of each micro-batch, `loss` among it."""
         ...
 
     def update(self, rate: float) -> dict[str, float]:
@@ -42,6 +42,14 @@ class Trained:
         parameters = [p for p in module.parameters() if p.requires_grad]
         optimiser = torch.optim.Adam(parameters, lr=learning_rate, fused=True)
         self.forward, self.optimiser = fabric.setup(module, optimiser)
+
+    def backward(self, loss: Tensor, batch: Batch) -> None:
+        """Add the gradients of the mean `loss` () of `batch` to those of its step."""
+        self.fabric.backward(loss * (batch.share * self.fabric.world_size))  # ranks are averaged
+
+    def accumulating(self, more: bool) -> AbstractContextManager[None]:
+        """Around forward and backward: ranks share gradients only where no `more` are to come."""
+        return self.fabric.no_backward_sync(self.forward, enabled=more)
 
     def step(self, rate: float) -> float:
         """Clip the gradients' total norm, step, clear them; gives the norm before clipping."""
@@ -70,7 +78,6 @@ class GradientStep:
         learning_rate: float,
         clip_norm: float,
     ) -> None:
-        self.fabric = fabric
         self.averaged = averaged
         self.trained = Trained(
             objective, fabric=fabric, learning_rate=learning_rate, clip_norm=clip_norm
@@ -78,21 +85,18 @@ class GradientStep:
         self.modules = {"objective": objective}
         self.optimisers = {"objective": self.trained.optimiser}
 
-    def gradients(self, batches: list[Batch], *, samples_seen: int) -> dict[str, float]:
-        """Mean loss over all micro-batches."""
+    def gradients(self, batches: list[Batch], *, samples_seen: int) -> list[dict[str, Tensor]]:
+        """The loss of each micro-batch."""
         del samples_seen
-        losses = []
-        for batch in batches:
-            loss = self.trained.forward(**batch.tensors).mean()
-            self.fabric.backward(loss / len(batches))
-            losses.append(loss.detach())
-        return {"loss": mean(losses)}
+        return [{"loss": self._of(batch, more=batch is not batches[-1])} for batch in batches]
 
     def update(self, rate: float) -> dict[str, float]:
         """One Adam step."""
         return {"grad_norm": self.trained.step(rate)}
 
-
-def mean(values: Iterable[Tensor]) -> float:
-    """The mean of scalar tensors, as a number."""
-    return float(torch.stack(list(values)).mean())
+    def _of(self, batch: Batch, *, more: bool) -> Tensor:
+        torch.manual_seed(batch.seed)
+        with self.trained.accumulating(more):
+            loss: Tensor = self.trained.forward(**batch.tensors).mean()
+            self.trained.backward(loss, batch)
+        return loss.detach()

@@ -75,18 +75,30 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], *, source: str) -
     Raises:
         UserError: a key is missing, unexpected or of another shape; nothing is loaded then.
     """
-    own = module.state_dict()
+    require_fit(module.state_dict(), state, source=source)
+    module.load_state_dict(dict(state))
+
+
+def require_fit(
+    expected: Mapping[str, Tensor], state: Mapping[str, Tensor], *, source: str
+) -> None:
+    """Refuse a `state` whose keys and shapes are not exactly those of `expected`.
+
+    Raises:
+        UserError: naming `source` and the keys missing, unexpected or of another shape.
+    """
     faults = {
-        "missing": sorted(own.keys() - state.keys()),
-        "unexpected": sorted(state.keys() - own.keys()),
+        "missing": sorted(expected.keys() - state.keys()),
+        "unexpected": sorted(state.keys() - expected.keys()),
         "of another shape": sorted(
-            name for name in own.keys() & state.keys() if own[name].shape != state[name].shape
+            name
+            for name in expected.keys() & state.keys()
+            if expected[name].shape != state[name].shape
         ),
     }
     if any(faults.values()):
         listed = "; ".join(f"{kind}: {_some(names)}" for kind, names in faults.items() if names)
         raise UserError(f"{source}: does not fit the network it is loaded into ({listed})")
-    module.load_state_dict(dict(state))
 
 
 def _some(names: list[str]) -> str:

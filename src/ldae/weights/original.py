@@ -1,155 +1,169 @@
-"""The original release's weights under our names.
+"""What the original release calls our weights: one table per network, read in both directions.
 
-Each adapter takes the state dict of one of the original's networks and returns that of ours. A key
-no rule knows is an error here; `folder.load_state` refuses what is missing.
+A `Translation` names every weight of one of our networks as the original does. Reading it
+backwards imports; nothing may be left over on either side.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ldae.errors import UserError
+from ldae.nets.semantic_encoder import SemanticEncoder
+from ldae.nets.unet import NoisePredictor
+from ldae.weights.folder import require_fit
 
 State = dict[str, Tensor]
+Network = Literal["autoencoder", "noise_predictor", "shifted_noise_predictor", "semantic_encoder"]
 
-_UNET_LAYER = re.compile(r"(input_blocks|middle_block|output_blocks)\.(?:(\d+)\.)?(\d)\.(.+)")
-_UNET_PLACES = {
-    "time_embed.0": "base.trunk.time_mlp.0",
-    "time_embed.2": "base.trunk.time_mlp.2",
-    "input_blocks.0.0": "base.trunk.stem",
-    "out.0": "base.head.norm",
-    "out.2": "base.head.conv",
-    "label_emb": "estimator.condition",
-    "shift_out.0": "estimator.head.norm",
-    "shift_out.2": "estimator.head.conv",
+LATENT_SCALE = 0.8730  # a constant of the original's code: 1 / std of its autoencoder's latents
+DOWNSAMPLE, NORM_GROUPS = (1, 2, 2), 32  # fixed in the original's U-Net; no weight shows them
+
+
+@dataclass(frozen=True)
+class Translation:
+    """The original's names for the weights of one of our networks.
+
+    `name(ours, all_of_ours)` gives its name for one of ours, or None where it has no such weight.
+    """
+
+    network: str  # what the original calls it
+    name: Callable[[str, Collection[str]], str | None]
+
+    def to_original(self, state: Mapping[str, Tensor]) -> State:
+        """Our `state` as the original would hold it.
+
+        Raises:
+            UserError: the original's network has no place for a weight.
+        """
+        names = {ours: self.name(ours, state) for ours in state}
+        homeless = [ours for ours, theirs in names.items() if theirs is None]
+        if homeless:
+            raise UserError(
+                f"the original's {self.network} has no place for {len(homeless)} of these weights, "
+                f"the first is {homeless[0]}"
+            )
+        # the original's attention projections are 1-D convolutions of width 1, ours linear maps
+        return {
+            theirs: state[ours][..., None] if _is_projection(ours) else state[ours]
+            for ours, theirs in names.items()
+            if theirs is not None
+        }
+
+    def from_original(
+        self, state: Mapping[str, Tensor], module: nn.Module, *, source: str
+    ) -> State:
+        """The state of our `module` (which may lie on the meta device) from the original's.
+
+        Raises:
+            UserError: a weight is missing, unexpected or of another shape.
+        """
+        own = module.state_dict()
+        require_fit(self.to_original(own), state, source=f"{source}: the original's {self.network}")
+        names = {ours: str(self.name(ours, own)) for ours in own}
+        return {ours: state[theirs].reshape(own[ours].shape) for ours, theirs in names.items()}
+
+
+_PLACES = {
+    "trunk.time_mlp.": "time_embed.",
+    "trunk.stem.": "input_blocks.0.0.",
+    "head.norm.": "out.0.",
+    "head.conv.": "out.2.",
 }
-_RESIDUAL = {
-    "in_layers.0": "norm_in",
-    "in_layers.2": "conv_in",
-    "emb_layers.1": "time.linear",
-    "emb_z_layers.1": "semantic.linear",
-    "out_layers.0": "norm_out",
-    "out_layers.3": "conv_out",
-    "skip_connection": "skip",
+_LAYER = re.compile(
+    r"(?P<layer>(?P<part>trunk\.layers|head\.middle|head\.layers)(?:\.(?P<index>\d+))?)"
+    r"\.(?P<block>first|attention|last)\.(?P<inner>.+)\.(?P<leaf>weight|bias)"
+)
+_INNER = {
+    "norm_in": "in_layers.0",
+    "conv_in": "in_layers.2",
+    "time.linear": "emb_layers.1",
+    "semantic.linear": "emb_z_layers.1",
+    "norm_out": "out_layers.0",
+    "conv_out": "out_layers.3",
+    "skip": "skip_connection",
+    "norm": "norm",
+    "qkv": "qkv",
+    "project": "proj_out",
 }
-_ATTENTION = {"norm": "norm", "qkv": "qkv", "proj_out": "project"}
+
+
+def _unet_name(ours: str, everything: Collection[str]) -> str | None:
+    """Both U-Nets: the frozen one is `base` in ours, the estimator's head `shift_...` in theirs."""
+    prefix = next((each for each in ("base.", "estimator.") if ours.startswith(each)), "")
+    shift = "shift_" if prefix == "estimator." else ""
+    own = ours.removeprefix(prefix)
+    if own.startswith("condition."):
+        return own.replace("condition.", "label_emb.", 1)
+    for place, theirs in _PLACES.items():
+        if own.startswith(place):
+            return shift + theirs + own.removeprefix(place)
+    match = _LAYER.fullmatch(own)
+    if match is None or match["inner"] not in _INNER:
+        return None
+    layer = {
+        "trunk.layers": f"input_blocks.{int(match['index'] or 0) + 1}",
+        "head.middle": "middle_block",
+        "head.layers": f"output_blocks.{match['index']}",
+    }[match["part"]]
+    attends = f"{prefix}{match['layer']}.attention.norm.weight" in everything
+    slot = {"first": 0, "attention": 1, "last": 2 if attends else 1}[match["block"]]
+    return f"{shift}{layer}.{slot}.{_INNER[match['inner']]}.{match['leaf']}"
+
+
+def _is_projection(ours: str) -> bool:
+    return ours.endswith((".attention.qkv.weight", ".attention.project.weight"))
+
 
 _ENCODER_PLACES = {
-    "backbone.backbone.features.": "slice_encoder.features.",
-    "backbone.backbone.classifier.0.": "slice_encoder.norm.",
-    "soft_attention.linear.": "aggregate.score.",
-    "query_projection.": "aggregate.query.",
-    "key_projection.": "aggregate.key.",
-    "value_projection.": "aggregate.value.",
-    "cross_attention.": "aggregate.attention.",
-    "layer_norm_after_attention.": "aggregate.norm.",
+    "slice_encoder.features.": "backbone.backbone.features.",
+    "slice_encoder.norm.": "backbone.backbone.classifier.0.",
+    "aggregate.score.": "soft_attention.linear.",
+    "aggregate.query.": "query_projection.",
+    "aggregate.key.": "key_projection.",
+    "aggregate.value.": "value_projection.",
+    "aggregate.attention.": "cross_attention.",
+    "aggregate.norm.": "layer_norm_after_attention.",
 }
-_ENCODER_ALIAS = "slice_distributed.module."  # the same tensors as under `backbone.`
-_ENCODER_POSITIONS = "positional_encoding.pe"  # a fixed table, computed anew in our network
-
-_AUTOENCODER = re.compile(
-    r"(encoder|decoder)\.blocks\.\d+\..+|(quant_conv_mu|quant_conv_log_sigma|post_quant_conv)\.conv\..+"
-)
 
 
-def noise_predictor(state: Mapping[str, Tensor]) -> State:
-    """The state of our `NoisePredictor` from the original's UNet."""
-
-    def rename(key: str) -> str | None:
-        name = _unet_name(key)
-        return name.removeprefix("base.") if name and name.startswith("base.") else None
-
-    return _flat_attention(_renamed(state, rename, "the original's UNet"))
+def _encoder_name(ours: str, _: Collection[str]) -> str | None:
+    for place, theirs in _ENCODER_PLACES.items():
+        if ours.startswith(place):
+            return theirs + ours.removeprefix(place)
+    return None
 
 
-def shifted_noise_predictor(state: Mapping[str, Tensor]) -> State:
-    """The state of our `ShiftedNoisePredictor`, base included, from the original's ShiftUNet."""
-    return _flat_attention(_renamed(state, _unet_name, "the original's ShiftUNet"))
+def _autoencoder_name(ours: str, _: Collection[str]) -> str | None:
+    theirs = ours.removeprefix("network.")
+    return re.sub(r"^(decoder\.blocks\.\d+)\.postconv\.conv\.", r"\1.conv.conv.", theirs)
 
 
-def semantic_encoder(state: Mapping[str, Tensor]) -> State:
-    """The state of our `SemanticEncoder` from the original's, which lists its backbone twice."""
-    own = {}
-    for key, tensor in state.items():
-        twin = key.replace(_ENCODER_ALIAS, "backbone.", 1)
-        if key.startswith(_ENCODER_ALIAS) and twin in state:
-            if not torch.equal(tensor, state[twin]):
-                raise UserError(
-                    f"the original's encoder: {key} differs from {twin}, its other name"
-                )
-        elif key != _ENCODER_POSITIONS:
-            own[key] = tensor
-    return _renamed(own, _encoder_name, "the original's encoder")
+TRANSLATIONS: dict[Network, Translation] = {
+    "autoencoder": Translation("AutoencoderKL", _autoencoder_name),
+    "noise_predictor": Translation("UNet", _unet_name),
+    "shifted_noise_predictor": Translation("ShiftUNet", _unet_name),
+    "semantic_encoder": Translation("AttentionSemanticEncoder", _encoder_name),
+}
 
 
-def autoencoder(state: Mapping[str, Tensor]) -> State:
-    """The state of our `Autoencoder` from the original's AutoencoderKL (monai-generative)."""
-
-    def rename(key: str) -> str | None:
-        if not _AUTOENCODER.fullmatch(key):
-            return None
-        return "network." + re.sub(
-            r"^(decoder\.blocks\.\d+)\.conv\.conv\.", r"\1.postconv.conv.", key
+def require_original_form(noise_predictor: NoisePredictor, semantic_encoder: nn.Module) -> None:
+    """Refuse networks whose weights would fit the original's, which yet computes otherwise."""
+    shape = noise_predictor.shape
+    if (tuple(shape.downsample), shape.norm_groups) != (DOWNSAMPLE, NORM_GROUPS):
+        raise UserError(
+            f"the original's U-Net reduces axes by {DOWNSAMPLE} and normalises {NORM_GROUPS} "
+            f"groups, this one by {tuple(shape.downsample)} and {shape.norm_groups}: use "
+            "config/original.yaml (ldm.network)"
         )
-
-    return _renamed(state, rename, "the original's AutoencoderKL")
-
-
-def checkpoint_part(state: Mapping[str, Tensor], part: str) -> State:
-    """One network of a training checkpoint: `vae`, `unet`, `decoder`, `encoder`, `ema_unet`, ..."""
-    prefix = f"{part}."
-    own = {
-        key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)
-    }
-    if not own:
-        parts = ", ".join(sorted({key.partition(".")[0] for key in state}))
-        raise UserError(f"the original's checkpoint has no {part!r}, only: {parts}")
-    return own
-
-
-def _unet_name(key: str) -> str | None:
-    place, _, leaf = key.rpartition(".")
-    if place in _UNET_PLACES:
-        return f"{_UNET_PLACES[place]}.{leaf}"
-    match = _UNET_LAYER.fullmatch(place.removeprefix("shift_"))
-    if match is None:
-        return None
-    part, index, slot, inner = match.groups()
-    head = "estimator.head" if key.startswith("shift_") else "base.head"
-    layer = {
-        "input_blocks": f"base.trunk.layers.{int(index or 0) - 1}",
-        "middle_block": f"{head}.middle",
-        "output_blocks": f"{head}.layers.{index}",
-    }[part]
-    if inner in _ATTENTION:
-        return f"{layer}.attention.{_ATTENTION[inner]}.{leaf}"
-    if inner in _RESIDUAL:
-        return f"{layer}.{'first' if slot == '0' else 'last'}.{_RESIDUAL[inner]}.{leaf}"
-    return None
-
-
-def _encoder_name(key: str) -> str | None:
-    for place, ours in _ENCODER_PLACES.items():
-        if key.startswith(place):
-            return ours + key.removeprefix(place)
-    return None
-
-
-def _flat_attention(state: State) -> State:
-    # The original's attention projections are 1-D convolutions of width 1, ours linear maps.
-    return {
-        name: tensor.flatten(1) if ".attention." in name and tensor.ndim == 3 else tensor
-        for name, tensor in state.items()
-    }
-
-
-def _renamed(
-    state: Mapping[str, Tensor], rename: Callable[[str], str | None], network: str
-) -> State:
-    names = {key: rename(key) for key in state}
-    unknown = [key for key, name in names.items() if name is None]
-    if unknown:
-        raise UserError(f"{network}: {len(unknown)} unknown weights, the first is {unknown[0]}")
-    return {name: state[key] for key, name in names.items() if name is not None}
+    if not (
+        isinstance(semantic_encoder, SemanticEncoder)
+        and semantic_encoder.slice_encoder.pool.output_size == (1, 1)
+    ):
+        raise UserError(
+            "the original's encoder pools each slice to one cell and does not standardise: use "
+            "config/original.yaml (ldae.semantic_encoder.pool [1, 1], standardise false)"
+        )

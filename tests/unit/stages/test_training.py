@@ -37,6 +37,7 @@ class Workplace:
             derivatives=self.derivatives,
             model=self.run / "models/autoencoder",
             state=self.run / "state/autoencoder",
+            devices=0,
             threads=1,
             settings=self.of(train_autoencoder.Settings),
         )
@@ -56,6 +57,7 @@ class Workplace:
             latents=self.run / "latents",
             model=self.run / "models/ldm",
             state=self.run / "state/ldm",
+            devices=0,
             threads=1,
             settings=self.of(train_ldm.Settings),
         )
@@ -68,6 +70,7 @@ class Workplace:
             ldm=self.run / "models/ldm",
             model=self.run / "models/ldae",
             state=self.run / "state/ldae",
+            devices=0,
             threads=1,
             settings=self.of(train_ldae.Settings, **changes),
         )
@@ -115,8 +118,33 @@ def test_what_was_left_out_of_the_loss_is_recorded(trained) -> None:
 def test_the_code_is_watched_while_training(trained) -> None:
     last = journal(trained, "ldae")[-1]
     watched = {"code_variance", "code_effective_rank", "shuffled_loss_ratio"}
+    watched |= {f"gain_t{first:03d}_{first + 199:03d}" for first in range(0, 1000, 200)}
     assert {f"validation_{name}" for name in watched} <= set(last)
     assert last["validation_code_variance"] > 0.01
+    gains = [last[name] for name in last if "gain" in name]
+    assert all(-1 < gain < 1 for gain in gains)
+    assert any(gain != 0 for gain in gains)
+
+
+def test_a_code_that_collapses_is_warned_of(trained, tmp_path, monkeypatch, caplog) -> None:
+    place = changed_scans(trained, tmp_path)
+    monkeypatch.setattr(train_ldae, "ALIVE_RANK", 1000.0)
+    place.train_ldae()
+    assert "the semantic code has collapsed (effective rank" in caplog.text
+
+
+def test_a_kl_that_collapses_is_warned_of(trained, tmp_path, caplog) -> None:
+    network = trained.settings["autoencoder"]["network"] | {"initial_log_variance": 0.0}
+    loss = trained.settings["autoencoder"]["loss"] | {"kl": 1000.0}
+    changed = trained.settings["autoencoder"] | {"network": network, "loss": loss}
+    settings = trained.settings | {"autoencoder": changed}
+    place = replace(trained, run=tmp_path, settings=settings)
+    place.train_autoencoder()
+    assert "the KL has collapsed: 2 of 2 latent channels say nothing" in caplog.text
+    assert journal(place, "autoencoder")[-1]["validation_idle_channels"] == 2
+    healthy = journal(trained, "autoencoder")[-1]
+    assert healthy["validation_idle_channels"] == 0
+    assert healthy["validation_kl_per_value"] > 1
 
 
 def changed_scans(trained: Workplace, folder: Path, **sides: str) -> Workplace:
@@ -219,6 +247,11 @@ def test_latents_are_scaled_by_the_training_scans_alone(trained) -> None:
     scale = json.loads((trained.run / "latents/scale.json").read_text())
     assert scale["latent_scale"] == pytest.approx(1 / np.std(means), rel=1e-5)
     assert scale["training_scans"] == 12
+    assert sum(scale["histogram"]["shares"]) == pytest.approx(1, abs=1e-4)
+    beyond = np.abs((np.stack(means) - np.mean(means)) / np.std(means)) > 3
+    tails = [scale["histogram"]["shares"][place] for place in (0, -1)]
+    assert sum(tails) == pytest.approx(beyond.mean(), abs=1e-4)
+    assert np.allclose(scale["channel_std"], np.stack(means).std(axis=(0, 2, 3, 4)), rtol=1e-5)
     assert config(trained, "ldm")["latent_scale"] == scale["latent_scale"]
 
 

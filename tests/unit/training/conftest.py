@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from ldae.config import Training
 from ldae.training.checkpoint import Checkpoint
+from ldae.training.fabric import launch
 from ldae.training.loop import Outcome, fit
 from ldae.training.steps import GradientStep
 
@@ -36,11 +36,11 @@ class Points:
 class Line(nn.Module):
     """A linear model with dropout and a frozen part; its loss per sample."""
 
-    def __init__(self) -> None:
+    def __init__(self, dropout: float = 0.2) -> None:
         super().__init__()
         torch.manual_seed(0)
         self.slope = nn.Linear(1, 8)
-        self.drop = nn.Dropout(0.2)
+        self.drop = nn.Dropout(dropout)
         self.out = nn.Linear(8, 1)
         self.frozen = nn.Linear(1, 1).requires_grad_(False)
         self.register_buffer("offset", torch.zeros(1))
@@ -62,6 +62,7 @@ def settings(**changes: object) -> Training:
         "validate_every": 5,
         "patience": None,
         "precision": "32-true",
+        "activation_checkpointing": False,
     }
     return Training.model_validate(values | changes)
 
@@ -71,11 +72,14 @@ class Run:
     """How a test trains the line in `folder`."""
 
     folder: Path
+    devices: int = 0
+    dropout: float = 0.2
 
     def __call__(self, *, seed: int = 1, broken: int | None = None, **changes: object) -> Outcome:
         plan = settings(**changes)
-        fabric = Fabric(accelerator="cpu", devices=1)
-        line = Line()
+        checkpoint = Checkpoint(self.folder)
+        fabric = launch(plan, devices=self.devices, threads=1)
+        line = Line(self.dropout)
         self.line = line
         x = torch.linspace(-1, 1, 9)[:, None]
 
@@ -96,7 +100,8 @@ class Run:
             validate=lambda: {"loss": float(line(x, 2 * x + 1).mean())},
             settings=plan,
             seed=seed,
-            checkpoint=Checkpoint(self.folder, {"settings": plan.model_dump(mode="json")}),
+            checkpoint=checkpoint,
+            origin={"settings": plan.model_dump(mode="json")},
             prepare=prepare,
         )
 

@@ -5,7 +5,12 @@ from monai.losses import PatchAdversarialLoss
 from torch import Tensor, nn
 
 from ldae.nets.autoencoder import Autoencoder, build_discriminator
-from ldae.training.autoencoding import AdversarialStep, AutoencoderObjective, gaussian_kl
+from ldae.training.autoencoding import (
+    AdversarialStep,
+    AutoencoderObjective,
+    channel_kl,
+    gaussian_kl,
+)
 from ldae.training.batches import Batch
 from ldae.training.steps import Trained
 
@@ -54,6 +59,16 @@ def test_the_divergence_is_that_of_two_gaussians() -> None:
     torch.testing.assert_close(gaussian_kl(mean, std), expected.flatten(1).sum(1).mean())
 
 
+def test_a_channel_that_is_its_prior_has_no_divergence() -> None:
+    mean, std = torch.randn(2, 3, 4, 4, 4), torch.full((2, 3, 4, 4, 4), 0.1)
+    mean[:, 1], std[:, 1] = 0, 1
+    per_channel = channel_kl(mean, std)
+    assert per_channel.shape == (3,)
+    assert per_channel[1] == 0
+    assert per_channel[[0, 2]].min() > 1
+    torch.testing.assert_close(per_channel.sum() * 64, gaussian_kl(mean, std))
+
+
 def test_the_discriminator_gets_the_gradients_of_its_own_loss_alone() -> None:
     adversarial, critic = step(weight=0.5)
     whole = batch()
@@ -93,7 +108,8 @@ def test_the_discriminators_loss_leaves_nothing_in_the_autoencoder() -> None:
 def test_the_discriminator_joins_after_its_time(seen: int, joined: bool) -> None:
     adversarial, critic = step(weight=0.5, after=10)
     before = [p.detach().clone() for p in critic.parameters()]
-    reported = adversarial.gradients([batch()], samples_seen=seen) | adversarial.update(1.0)
+    (reported,) = adversarial.gradients([batch()], samples_seen=seen)
+    adversarial.update(1.0)
     moved = any(not torch.equal(a, b) for a, b in zip(before, critic.parameters(), strict=True))
     assert moved == joined
     assert ("discriminator" in reported) == joined
@@ -103,6 +119,6 @@ def test_one_batch_can_be_learnt_by_heart() -> None:
     adversarial, _ = step(weight=0.0)
     losses = []
     for _ in range(60):
-        losses.append(adversarial.gradients([batch(size=1)], samples_seen=0)["l1"])
+        losses.append(float(adversarial.gradients([batch(size=1)], samples_seen=0)[0]["l1"]))
         adversarial.update(10.0)
     assert losses[-1] < 0.5 * losses[0]

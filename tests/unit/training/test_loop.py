@@ -3,6 +3,7 @@ import logging
 import math
 import os
 import signal
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -22,15 +23,19 @@ class Killed(BaseException):
     """Stands for a kill: nothing of ours catches it."""
 
 
-def kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    real = loop._require_finite
+def in_step(patch: pytest.MonkeyPatch, number: int, act: Callable[[], None]) -> None:
+    """Let something happen within a step, between its gradients and its update."""
 
-    def dying(loss: float, **kwargs: object) -> None:
-        if kwargs["step"] == step:
-            raise Killed
-        real(loss, **kwargs)
+    def acting(plan: Training, step: int, steps: int) -> float:
+        if step == number:
+            act()
+        return learning_rate_factor(plan, step, steps)
 
-    monkeypatch.setattr(loop, "_require_finite", dying)
+    patch.setattr(loop, "learning_rate_factor", acting)
+
+
+def kill() -> None:
+    raise Killed
 
 
 def test_a_training_learns_and_reports(run) -> None:
@@ -64,7 +69,7 @@ def test_a_killed_training_ends_as_if_nothing_had_happened(
     run.folder = tmp_path / "killed"
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoint, "due", lambda self: True)
-        kill_at(patch, step)
+        in_step(patch, step, kill)
         with pytest.raises(Killed):
             run()
     resumed = run()
@@ -80,7 +85,7 @@ def _untimed(line: str) -> dict[str, float]:
 
 def test_a_finished_training_is_not_repeated(run, monkeypatch) -> None:
     first = bytes_of(run())
-    monkeypatch.setattr(loop, "_require_finite", None)  # a step would call it
+    monkeypatch.setattr(loop, "learning_rate_factor", None)  # a step would call it
     assert bytes_of(run()) == first
 
 
@@ -92,21 +97,15 @@ def test_another_setting_starts_anew_and_says_which(run, caplog) -> None:
     assert len(changed.journal.read_text().splitlines()) == 24
 
 
-def test_sigterm_saves_the_state_and_leaves(run, monkeypatch) -> None:
-    real = loop._require_finite
-
-    def terminated(loss: float, **kwargs: object) -> None:
-        if kwargs["step"] == 6:
-            os.kill(os.getpid(), signal.SIGTERM)
-        real(loss, **kwargs)
-
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_saves_the_state_and_leaves(run, monkeypatch, number) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_require_finite", terminated)
+        in_step(patch, 6, lambda: os.kill(os.getpid(), number))
         with pytest.raises(SystemExit) as left:
             run()
-    assert left.value.code == 128 + signal.SIGTERM
+    assert left.value.code == 128 + number
     assert torch.load(run.folder / "checkpoint.pt")["state"]["progress"]["step"] == 7
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(number) is signal.SIG_DFL
 
 
 def test_accumulated_micro_batches_are_one_batch(run, tmp_path, monkeypatch) -> None:
@@ -133,7 +132,7 @@ def test_validation_that_no_longer_improves_stops_and_the_best_weights_stay(run)
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch) -> None:
-    checkpoint = Checkpoint(tmp_path, {"settings": 1})
+    checkpoint = Checkpoint(tmp_path)
     checkpoint.save({"step": 1})
 
     def full(content: object, file: object) -> None:
@@ -144,14 +143,14 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch) -> None
         patch.setattr(torch, "save", full)
         with pytest.raises(UserError, match="No space left"):
             checkpoint.save({"step": 2})
-    assert checkpoint.load() == {"step": 1}
+    assert checkpoint.load({}) == {"step": 1}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.pt", "lock"]
 
 
 def test_a_damaged_checkpoint_is_an_error_that_says_what_to_do(tmp_path) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(UserError, match="delete it"):
-        Checkpoint(tmp_path, {}).load()
+        Checkpoint(tmp_path).load({})
 
 
 def plan(**changes: object) -> Training:
@@ -167,6 +166,7 @@ def plan(**changes: object) -> Training:
         "validate_every": 5,
         "patience": None,
         "precision": "32-true",
+        "activation_checkpointing": False,
     }
     return Training.model_validate(values | changes)
 

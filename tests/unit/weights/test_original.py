@@ -1,85 +1,165 @@
-"""The adapters on names of the original's; its numbers are compared in tests/parity."""
+"""The original's names for our weights; its numbers are compared in tests/parity."""
 
 import pytest
 import torch
+from torch import nn
 
 from ldae.errors import UserError
-from ldae.weights import original
+from ldae.nets.autoencoder import Autoencoder
+from ldae.nets.semantic_encoder import SemanticEncoder, StandardisedEncoder
+from ldae.nets.unet import NoisePredictor
+from ldae.weights.original import TRANSLATIONS, require_original_form
 
+SHIFTED = TRANSLATIONS["shifted_noise_predictor"]
 ONE = torch.ones(1)
+UNET = {
+    "in_channels": 2,
+    "base_channels": 32,
+    "multipliers": (1, 2),
+    "res_blocks": 1,
+    "attention_at": (2,),
+    "heads": 1,
+    "norm_groups": 32,
+    "dropout": 0.0,
+    "downsample": (1, 2, 2),
+}
+ENCODER = {
+    "widths": (8, 12),
+    "depths": (1, 1),
+    "stochastic_depth": 0.0,
+    "pool": (1, 1),
+    "embedding_dim": 12,
+    "heads": 2,
+    "dropout": 0.0,
+}
 
 
 @pytest.mark.parametrize(
-    ("theirs", "ours"),
+    ("ours", "theirs"),
     [
-        ("time_embed.2.bias", "base.trunk.time_mlp.2.bias"),
-        ("input_blocks.0.0.weight", "base.trunk.stem.weight"),
-        ("input_blocks.3.0.in_layers.2.bias", "base.trunk.layers.2.first.conv_in.bias"),
-        ("middle_block.2.out_layers.3.bias", "base.head.middle.last.conv_out.bias"),
-        ("output_blocks.5.1.norm.bias", "base.head.layers.5.attention.norm.bias"),
-        ("output_blocks.5.1.in_layers.0.bias", "base.head.layers.5.last.norm_in.bias"),
-        ("out.2.bias", "base.head.conv.bias"),
-        ("label_emb.bias", "estimator.condition.bias"),
-        ("shift_middle_block.1.qkv.bias", "estimator.head.middle.attention.qkv.bias"),
+        ("base.trunk.time_mlp.2.bias", "time_embed.2.bias"),
+        ("base.trunk.stem.weight", "input_blocks.0.0.weight"),
+        ("base.trunk.layers.2.first.conv_in.bias", "input_blocks.3.0.in_layers.2.bias"),
+        ("base.head.middle.first.norm_in.bias", "middle_block.0.in_layers.0.bias"),
+        ("base.head.layers.5.attention.norm.bias", "output_blocks.5.1.norm.bias"),
+        ("base.head.layers.5.last.norm_in.bias", "output_blocks.5.1.in_layers.0.bias"),
+        ("base.head.conv.bias", "out.2.bias"),
+        ("estimator.condition.bias", "label_emb.bias"),
+        ("estimator.head.middle.attention.qkv.bias", "shift_middle_block.1.qkv.bias"),
         (
-            "shift_output_blocks.0.0.emb_z_layers.1.bias",
             "estimator.head.layers.0.first.semantic.linear.bias",
+            "shift_output_blocks.0.0.emb_z_layers.1.bias",
         ),
-        ("shift_out.0.bias", "estimator.head.norm.bias"),
+        ("estimator.head.norm.bias", "shift_out.0.bias"),
     ],
 )
-def test_names_of_the_u_net(theirs: str, ours: str) -> None:
-    assert list(original.shifted_noise_predictor({theirs: ONE})) == [ours]
+def test_names_of_the_u_net(ours: str, theirs: str) -> None:
+    assert list(SHIFTED.to_original({ours: ONE})) == [theirs]
 
 
-def test_one_dimensional_convolutions_become_linear_maps() -> None:
-    given = {"middle_block.1.qkv.weight": torch.rand(6, 2, 1)}
-    adapted = original.noise_predictor(given)
-    assert torch.equal(
-        adapted["head.middle.attention.qkv.weight"], given["middle_block.1.qkv.weight"][..., 0]
+def test_a_block_after_attention_is_one_place_further() -> None:
+    last, attention = (
+        f"base.head.layers.5.{each}.weight" for each in ("last.norm_in", "attention.norm")
     )
-
-
-def test_the_plain_u_net_has_no_shift() -> None:
-    with pytest.raises(UserError, match="1 unknown weights, the first is shift_out"):
-        original.noise_predictor({"out.0.bias": ONE, "shift_out.0.bias": ONE})
-
-
-@pytest.mark.parametrize("key", ["input_blocks.1.0.mystery.weight", "input_blocks.1", "ema.decay"])
-@pytest.mark.parametrize(
-    "adapter",
-    [
-        original.noise_predictor,
-        original.shifted_noise_predictor,
-        original.semantic_encoder,
-        original.autoencoder,
-    ],
-)
-def test_an_unknown_name_is_refused(adapter, key: str) -> None:
-    with pytest.raises(UserError, match=f"1 unknown weights, the first is {key}"):
-        adapter({key: ONE})
-
-
-def test_the_encoders_second_names_must_agree() -> None:
-    alias = "slice_distributed.module.backbone.features.0.0.bias"
-    given = {"backbone.backbone.features.0.0.bias": ONE, alias: ONE.clone()}
-    assert list(original.semantic_encoder(given)) == ["slice_encoder.features.0.0.bias"]
-    with pytest.raises(UserError, match="differs from backbone"):
-        original.semantic_encoder(given | {alias: ONE + 1})
-    with pytest.raises(UserError, match="unknown weights"):
-        original.semantic_encoder({alias: ONE})
-
-
-def test_the_autoencoders_upsampling_is_renamed_in_the_decoder_only() -> None:
-    given = {"decoder.blocks.3.conv.conv.bias": ONE, "encoder.blocks.3.conv.conv.bias": ONE}
-    assert list(original.autoencoder(given)) == [
-        "network.decoder.blocks.3.postconv.conv.bias",
-        "network.encoder.blocks.3.conv.conv.bias",
+    assert list(SHIFTED.to_original({last: ONE, attention: ONE})) == [
+        "output_blocks.5.2.in_layers.0.weight",
+        "output_blocks.5.1.norm.weight",
     ]
 
 
-def test_parts_of_a_checkpoint() -> None:
-    state = {"unet.out.0.bias": ONE, "ema_unet.out.0.bias": ONE + 1}
-    assert original.checkpoint_part(state, "ema_unet") == {"out.0.bias": ONE + 1}
-    with pytest.raises(UserError, match="no 'vae', only: ema_unet, unet"):
-        original.checkpoint_part(state, "vae")
+def _networks() -> dict[str, nn.Module]:
+    return {
+        "noise_predictor": NoisePredictor(**UNET),
+        "semantic_encoder": SemanticEncoder(**ENCODER),
+        "autoencoder": Autoencoder(
+            channels=(4, 8),
+            latent_channels=2,
+            res_blocks=1,
+            norm_groups=4,
+            initial_log_variance=None,
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", ["noise_predictor", "semantic_encoder", "autoencoder"])
+def test_there_and_back(name: str) -> None:
+    module, translation = _networks()[name], TRANSLATIONS[name]
+    ours = module.state_dict()
+    theirs = translation.to_original(ours)
+    assert len(theirs) == len(ours)
+    back = translation.from_original(theirs, module.to("meta"), source="file")
+    assert back.keys() == ours.keys()
+    assert all(torch.equal(tensor, ours[key]) for key, tensor in back.items())
+
+
+def test_linear_maps_become_one_dimensional_convolutions() -> None:
+    ours = {"head.middle.attention.qkv.weight": torch.rand(6, 2)}
+    theirs = TRANSLATIONS["noise_predictor"].to_original(ours)
+    assert theirs["middle_block.1.qkv.weight"].shape == (6, 2, 1)
+
+
+def test_the_autoencoders_upsampling_is_renamed_in_the_decoder_only() -> None:
+    ours = {
+        "network.decoder.blocks.3.postconv.conv.bias": ONE,
+        "network.encoder.blocks.3.conv.conv.bias": ONE,
+    }
+    assert list(TRANSLATIONS["autoencoder"].to_original(ours)) == [
+        "decoder.blocks.3.conv.conv.bias",
+        "encoder.blocks.3.conv.conv.bias",
+    ]
+
+
+@pytest.mark.parametrize("name", ["noise_predictor", "semantic_encoder", "autoencoder"])
+def test_what_does_not_fit_is_named_as_in_the_file(name: str) -> None:
+    module, translation = _networks()[name], TRANSLATIONS[name]
+    theirs = translation.to_original(module.state_dict())
+    first, second, *_ = theirs
+    theirs["mystery.weight"] = theirs.pop(first)
+    theirs[second] = theirs[second].flatten()[:1]
+    with pytest.raises(UserError) as error:
+        translation.from_original(theirs, module, source="decoder.pth")
+    message = str(error.value)
+    assert message.startswith(f"decoder.pth: the original's {translation.network}: ")
+    assert f"missing: {first}" in message
+    assert "unexpected: mystery.weight" in message
+    assert f"of another shape: {second}" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("noise_predictor", "trunk.layers.0.first.mystery.weight"),
+        ("semantic_encoder", "slice_encoder.project.weight"),
+        ("semantic_encoder", "code_mean"),
+    ],
+)
+def test_what_the_original_lacks_is_refused(name: str, ours: str) -> None:
+    with pytest.raises(UserError, match=f"no place for 1 of these weights, the first is {ours}"):
+        TRANSLATIONS[name].to_original({ours: ONE})
+
+
+def test_networks_of_the_originals_form_pass() -> None:
+    require_original_form(NoisePredictor(**UNET), SemanticEncoder(**ENCODER))
+
+
+@pytest.mark.parametrize(
+    ("unet", "message"),
+    [
+        ({"downsample": (2, 2, 2)}, r"by \(1, 2, 2\).* this one by \(2, 2, 2\)"),
+        ({"norm_groups": 16}, "32 groups, this one by .* and 16"),
+    ],
+)
+def test_another_u_net_of_the_same_weights_is_refused(unet: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        require_original_form(NoisePredictor(**UNET | unet), SemanticEncoder(**ENCODER))
+
+
+def test_another_encoder_is_refused() -> None:
+    unet = NoisePredictor(**UNET)
+    more_cells = SemanticEncoder(**ENCODER | {"widths": (8, 3), "pool": (2, 2)})
+    for encoder in (
+        more_cells,
+        StandardisedEncoder(SemanticEncoder(**ENCODER), (4, 4, 4)),
+    ):
+        with pytest.raises(UserError, match="pools each slice to one cell"):
+            require_original_form(unet, encoder)

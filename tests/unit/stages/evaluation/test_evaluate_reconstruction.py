@@ -154,7 +154,7 @@ def test_a_used_code_is_told_from_a_dead_one(run, results, tmp_path):
         "batch_size": 1, "accumulate": 1, "learning_rate": 1, "warmup_steps": 0,
         "schedule": "constant", "clip_norm": 1, "ema_decay": 0,
         "budget": {"amount": 1, "unit": "epochs"}, "validate_every": 1, "patience": None,
-        "precision": "32-true",
+        "precision": "32-true", "activation_checkpointing": False,
     }  # fmt: skip
     ldae = Ldae.model_validate(
         {"semantic_encoder": ENCODER, "snr_exponent": 0.1, "training": training}

@@ -1,0 +1,41 @@
+"""Write a run's models as the original's code reads them."""
+
+import logging
+from pathlib import Path
+
+import torch
+
+from ldae.models import load_ldae
+from ldae.runtime import atomic_folder
+from ldae.weights import original
+from ldae.weights.original import Network, State
+from ldae.weights.release import FILES, write_networks
+
+
+def export_weights(*, models: Path, output: Path) -> None:
+    """Write autoencoderkl.pth, decoder.pth and encoder.pth, the state dicts of its networks.
+
+    Args:
+        models: the folder of `autoencoder`, `ldm` and `ldae`.
+        output: the folder to make; nothing may be in it yet.
+    """
+    model = load_ldae(models, device=torch.device("cpu"))
+    original.require_original_form(model.noise_predictor, model.semantic_encoder)
+    modules: dict[Network, torch.nn.Module] = {
+        "autoencoder": model.autoencoder,
+        "shifted_noise_predictor": model.shifted,
+        "semantic_encoder": model.semantic_encoder,
+    }
+    networks: dict[Network, State] = {
+        network: original.TRANSLATIONS[network].to_original(module.state_dict())
+        for network, module in modules.items()
+    }
+    with atomic_folder(output) as folder:
+        write_networks(folder, networks, slices=model.volume_shape[2])
+    logging.info("%s: %s", output, ", ".join(FILES.values()))
+    if model.latent_scale != original.LATENT_SCALE:
+        logging.warning(
+            "these latents are scaled by %.6g: change the constant %.4f in the original's code",
+            model.latent_scale,
+            original.LATENT_SCALE,
+        )
