@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
+pytestmark = pytest.mark.xdist_group("faults")  # they share a server
+
 
 def curve(folder: Path) -> list[dict[str, float]]:
     lines = (folder / "train.jsonl").read_text().splitlines()

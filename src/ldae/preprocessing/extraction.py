@@ -17,7 +17,7 @@ def extract_brain(image: Image, settings: BrainExtraction, aids: tuple[Path, ...
     Args:
         image: the scan.
         settings: the method, and the voxel size it works on.
-        aids: the files that the method needs beside the image (`source.find_source`).
+        aids: the files that the method needs beside the image (`source.find_aids`).
 
     Raises:
         ScanError: no brain is found, or what was found cannot be one.

@@ -48,9 +48,8 @@ FIGURES = (
 
 def limits(figure: Figure, quality: Quality) -> tuple[float | None, float | None]:
     """The lowest and highest value allowed, None where there is no bound."""
-    return getattr(quality, f"min_{figure.name}", None), getattr(
-        quality, f"max_{figure.name}", None
-    )
+    lowest, highest = (getattr(quality, f"{end}_{figure.name}", None) for end in ("min", "max"))
+    return lowest, highest
 
 
 def faults(figures: Mapping[str, Any], quality: Quality) -> Iterator[tuple[str, str]]:

@@ -37,7 +37,7 @@ from ldae.weights.folder import save_model
 from ldae.weights.imagenet import load_imagenet
 
 VALIDATION_DRAWS = 64  # at least so many noise levels; few scans are used repeatedly
-ALIVE_RANK = 1.5  # effective rank of codes below which they are one number at most
+ALIVE_RANK, ALIVE_VARIANCE = 1.5, 1e-4  # of codes; below either they tell scans hardly apart
 
 
 class Settings(config.Section):
@@ -80,11 +80,12 @@ class Validation:
                 t=t.long(),
                 timesteps=self.objective.schedule.timesteps,
             )
-        if measured["code_effective_rank"] < ALIVE_RANK:
+        rank, variance = measured["code_effective_rank"], measured["code_variance"]
+        if rank < ALIVE_RANK or variance < ALIVE_VARIANCE:
             logging.warning(
-                "ldae: the semantic code has collapsed (effective rank %.2f); set "
+                "ldae: the semantic code has collapsed (effective rank %.2f, variance %.1e); set "
                 "ldae.semantic_encoder.standardise, or lower the learning rate",
-                measured["code_effective_rank"],
+                *(rank, variance),
             )
         return measured
 

@@ -50,7 +50,7 @@ class Checkpoint:
         """
         self.origin = origin
         if not self.path.is_file():
-            logging.info("no checkpoint in %s: starting at step 0", self.folder)
+            logging.info("no checkpoint in %s", self.folder)
             return None
         try:
             stored = torch.load(self.path, map_location="cpu", weights_only=True, mmap=True)

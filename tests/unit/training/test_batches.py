@@ -1,3 +1,4 @@
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,6 +39,31 @@ def test_order_and_noise_do_not_depend_on_how_a_step_is_cut() -> None:
     assert [n for b in whole for n in b.names] == [n for b in parts for n in b.names]
     noise = torch.cat([batch.tensors["noise"] for batch in parts])
     assert torch.equal(noise, whole[0].tensors["noise"])
+
+
+@given(
+    batch_size=st.integers(1, 5),
+    accumulate=st.integers(1, 4),
+    ranks=st.integers(1, 6),
+    step=st.integers(0, 5),
+)
+def test_ranks_share_a_step_without_gap_or_overlap(
+    batch_size: int, accumulate: int, ranks: int, step: int
+) -> None:
+    whole = Batches(Numbers(7), batch_size, accumulate, seed=2)
+    ranks = min(ranks, whole.samples_per_step)
+    shares = [
+        Batches(Numbers(7), batch_size, accumulate, seed=2, rank=rank, ranks=ranks).step(step)
+        for rank in range(ranks)
+    ]
+    batches = [batch for share in shares for batch in share]
+    assert all(shares)
+    assert all(len(batch.names) <= batch_size for batch in batches)
+    assert sum(batch.share for batch in batches) == pytest.approx(1)
+    noise = [torch.cat([b.tensors["noise"] for b in each]) for each in (batches, whole.step(step))]
+    assert torch.equal(*noise)
+    if accumulate % ranks == 0:  # whole micro-batches, so the same dropout
+        assert [batch.seed for batch in batches] == [batch.seed for batch in whole.step(step)]
 
 
 def test_the_noise_of_an_example_differs_from_epoch_to_epoch() -> None:
