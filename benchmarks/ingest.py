@@ -38,6 +38,7 @@ SETTINGS = {
         "min_slices": 1,
         "max_voxel_mm": 2.0,
         "min_extent_mm": 1.0,
+        "max_image_mb": 64.0,
     },
     "matching": {"near_days": 90, "distant_days": 183, "bracket_days": 400},
 }

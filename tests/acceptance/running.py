@@ -14,12 +14,7 @@ from ldae.stages import convert_images, export_bids, index_download
 from ldae.tables import INGESTED, read_table, read_tsv
 
 SETTINGS: dict[str, dict[str, object]] = {
-    "cohort": {
-        "source": "adni",
-        "download": None,
-        "max_failed_fraction": 1.0,
-        "max_image_mb": 64.0,
-    },
+    "cohort": {"source": "adni", "download": None},
     "selection": {
         "prefer": "original",
         "prefer_tesla": 1.5,
@@ -27,8 +22,10 @@ SETTINGS: dict[str, dict[str, object]] = {
         "min_slices": 10,
         "max_voxel_mm": 12.0,
         "min_extent_mm": 100.0,
+        "max_image_mb": 64.0,
     },
     "matching": {"near_days": 90, "distant_days": 183, "bracket_days": 400},
+    "ingestion": {"max_failed_fraction": 1.0},
 }
 STAGES = {
     "index-download": index_download,

@@ -32,6 +32,7 @@ def limits() -> Selection:
         min_slices=10,
         max_voxel_mm=12.0,
         min_extent_mm=100.0,
+        max_image_mb=1.0,
     )
 
 

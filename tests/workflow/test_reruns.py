@@ -13,7 +13,8 @@ from .conftest import SMOKE, Workflow, workflow_in
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("reruns")]
 
 OVERLAY = """
-cohort: {source: adni, download: download, max_failed_fraction: 1.0}
+cohort: {source: adni, download: download}
+ingestion: {max_failed_fraction: 1.0}
 selection: {min_slices: 10, max_voxel_mm: 12.0, min_extent_mm: 100.0}
 resources: {scans_per_job: 1}
 """

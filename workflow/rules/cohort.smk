@@ -95,7 +95,7 @@ rule export_bids:
         **resources("cohort"),
     params:
         bids=lambda wildcards, output: os.path.dirname(output.description),
-        settings=section("cohort"),
+        settings=section("cohort", "ingestion"),
     message:
         "Describing the scans as a BIDS dataset, and every image in one table"
     shell:

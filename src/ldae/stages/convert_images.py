@@ -91,7 +91,7 @@ def _convert_session(
                 target,
                 storage=storage,
                 limits=settings.selection,
-                max_bytes=int(settings.cohort.max_image_mb * 1e6),
+                max_bytes=int(settings.selection.max_image_mb * 1e6),
                 scratch=scratch,
                 # The user's own data stay where they are; a download can go when all is converted.
                 deliver=link if settings.cohort.source == "bids" else compress,

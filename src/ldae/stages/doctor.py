@@ -36,6 +36,7 @@ PAPER = Settings(
         min_slices=120,
         max_voxel_mm=2.0,
         min_extent_mm=150.0,
+        max_image_mb=1024.0,
     ),
     matching=Matching(near_days=90, distant_days=183, bracket_days=400),
 )

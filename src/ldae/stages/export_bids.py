@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ldae.config import Cohort, Section
+from ldae.config import Cohort, Ingestion, Section
 from ldae.errors import UserError
 from ldae.ingestion.attrition import count_attrition
 from ldae.ingestion.buckets import forget_other_buckets
@@ -30,6 +30,7 @@ class Settings(Section):
     """What the description of the dataset depends on."""
 
     cohort: Cohort
+    ingestion: Ingestion
 
 
 def export_bids(
@@ -68,7 +69,7 @@ def export_bids(
     stopped = images.with_name(f"{images.stem}_stopped.tsv")
     for table in (images, stopped):
         write_tsv(ledger, table)
-    _refuse_heavy_loss(tried, settings.cohort.max_failed_fraction, ledger=stopped)
+    _refuse_heavy_loss(tried, settings.ingestion.max_failed_fraction, ledger=stopped)
     stopped.unlink()
     scans = tabulate_scans(found, tried)
     _require_images(scans, bids, tables=converted[0].parent)
@@ -109,8 +110,8 @@ def _refuse_heavy_loss(tried: pd.DataFrame, limit: float, *, ledger: Path) -> No
         raise UserError(f"none of {len(tried)} T1-weighted images could be converted: {counts}")
     raise UserError(
         f"{len(failed)} of {len(tried)} T1-weighted images could not be converted, more than"
-        f" cohort.max_failed_fraction = {limit:g}: {counts}. Download these images again, or raise"
-        f" that setting to go on without them. {ledger} has every image"
+        f" ingestion.max_failed_fraction = {limit:g}: {counts}. Download these images again, or"
+        f" raise that setting to go on without them. {ledger} has every image"
     )
 
 

@@ -18,6 +18,7 @@ def rule(prefer="original", prefer_tesla=1.5):
         min_slices=1,
         max_voxel_mm=9.0,
         min_extent_mm=1.0,
+        max_image_mb=1.0,
     )
 
 

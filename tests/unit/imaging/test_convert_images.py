@@ -29,7 +29,7 @@ def run(tmp_path, download, limits):
         ]
         bucket, table = tmp_path / "bucket.parquet", tmp_path / "table.parquet"
         write_table(pd.DataFrame(rows, columns=CANDIDATES.names), bucket, CANDIDATES)
-        cohort = Cohort(source=source, download=None, max_failed_fraction=0, max_image_mb=1)
+        cohort = Cohort(source=source, download=None)
         settings = Settings(cohort=cohort, selection=limits)
         convert_images(
             bucket=bucket, download=root, bids=tmp_path / "bids", table=table, settings=settings

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from ldae.bids import sidecar_path
-from ldae.config import Cohort
+from ldae.config import Cohort, Ingestion
 from ldae.errors import UserError
 from ldae.stages.export_bids import Settings, export_bids
 from ldae.tables import CONVERTED, INGESTED, PLANNED, read_table, read_tsv, write_table
@@ -84,7 +84,6 @@ def export(tmp_path):
                 volume = np.arange(4096, dtype=np.int16).reshape(16, 16, 16)
                 nib.save(nib.Nifti1Image(volume, np.diag([2.0, 2, 2, 1])), image)
                 sidecar_path(image).write_text('{"Modality": "MR", "MagneticFieldStrength": 3}')
-        cohort = {"source": source, "download": None, "max_image_mb": 100}
         export_bids(
             planned=results / "planned.parquet",
             converted=[results / "converted.parquet"],
@@ -93,7 +92,8 @@ def export(tmp_path):
             ingested=results / "ingested.parquet",
             attrition=results / "attrition.csv",
             settings=Settings(
-                cohort=Cohort.model_validate(cohort | {"max_failed_fraction": fraction})
+                cohort=Cohort(source=source, download=None),
+                ingestion=Ingestion(max_failed_fraction=fraction),
             ),
         )
         return results
@@ -248,8 +248,7 @@ def test_an_image_that_is_gone_is_named(export, tmp_path):
             ingested=tmp_path / "i.parquet",
             attrition=tmp_path / "a.csv",
             settings=Settings(
-                cohort=Cohort(
-                    source="adni", download=None, max_failed_fraction=0.05, max_image_mb=9
-                )
+                cohort=Cohort(source="adni", download=None),
+                ingestion=Ingestion(max_failed_fraction=0.05),
             ),
         )

@@ -18,9 +18,7 @@ def run(limits, tmp_path):
             buckets=tmp_path / "cohort/buckets",
             scans_per_job=scans_per_job,
             settings=Settings(
-                cohort=Cohort(
-                    source=source, download=None, max_failed_fraction=0.0, max_image_mb=9.0
-                ),
+                cohort=Cohort(source=source, download=None),
                 selection=limits,
                 matching=Matching(near_days=90, distant_days=183, bracket_days=400),
             ),
