@@ -11,7 +11,7 @@ from ldae.data.batches import load_batch
 from ldae.data.choices import Triplet, pick_triplet
 from ldae.diffusion.interpolation import lerp, slerp
 from ldae.metrics.image import ImageScorer
-from ldae.models import LatentDiffusionAutoencoder, load_ldae
+from ldae.models.ldae import LatentDiffusionAutoencoder, load_ldae
 from ldae.report.figures import Row, centre_of, draw_rows
 from ldae.runtime import pick_device, use_threads
 from ldae.tables import SCANS, read_table, write_csv

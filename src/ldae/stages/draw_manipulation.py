@@ -13,7 +13,7 @@ from ldae.data.embeddings import read_embeddings
 from ldae.errors import UserError
 from ldae.metrics.probe import LinearProbe
 from ldae.metrics.tasks import AD_VS_CN, AGE, NEGATIVE, POSITIVE, Task
-from ldae.models import load_ldae
+from ldae.models.ldae import load_ldae
 from ldae.report.figures import Row, Volume, centre_of, draw_rows
 from ldae.runtime import pick_device, use_threads
 from ldae.tables import KEYS, SCANS, read_table, write_csv

@@ -10,7 +10,7 @@ from ldae.config import Metrics, Sampling, Section, Variation
 from ldae.data.batches import load_batch
 from ldae.data.choices import take_split
 from ldae.metrics.image import ImageScorer, masked_mean
-from ldae.models import load_ldae
+from ldae.models.ldae import load_ldae
 from ldae.report.figures import Row, centre_of, draw_rows
 from ldae.runtime import pick_device, seeded_generator, use_threads
 from ldae.tables import KEYS, SCANS, read_table, write_csv

@@ -14,7 +14,9 @@ from ldae.data.batches import ScanBatches
 from ldae.data.choices import take_split
 from ldae.data.embeddings import write_embeddings
 from ldae.data.volumes import VolumeSet
-from ldae.models import build_semantic_encoder, load_autoencoder, load_ldae
+from ldae.models.autoencoder import load_autoencoder
+from ldae.models.build import build_semantic_encoder
+from ldae.models.ldae import load_ldae
 from ldae.nets.semantic_encoder import StandardisedEncoder
 from ldae.runtime import pick_device, seeded_generator, use_threads
 from ldae.tables import SCANS, read_table

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ldae.data.single_scan import load_single_scan
-from ldae.models import load_ldae
+from ldae.models.ldae import load_ldae
 from ldae.runtime import atomic_path, sha256, write_json
 
 

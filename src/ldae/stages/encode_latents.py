@@ -11,7 +11,7 @@ from torch import Tensor
 from ldae.data.latents import INDEX, INDEX_NAME, SCALE_NAME, is_current, read_latent, write_latent
 from ldae.data.volumes import load_volume
 from ldae.errors import UserError
-from ldae.models import load_autoencoder
+from ldae.models.autoencoder import load_autoencoder
 from ldae.runtime import use_threads, write_json
 from ldae.settings import fingerprint
 from ldae.tables import KEYS, SCANS, read_table, write_table

@@ -18,7 +18,7 @@ from ldae.data.batches import ScanBatch, ScanBatches, mean_volume, scan_noise
 from ldae.data.choices import other_subject, take_split
 from ldae.metrics.image import METRICS, ImageScorer, load_perceptual
 from ldae.metrics.statistics import mean_of, subject_weights, summarise
-from ldae.models import LatentDiffusionAutoencoder, load_ldae
+from ldae.models.ldae import LatentDiffusionAutoencoder, load_ldae
 from ldae.report.figures import Row, centre_of, draw_rows
 from ldae.runtime import pick_device, use_threads
 from ldae.tables import KEYS, RECONSTRUCTED, SCANS, read_table, write_csv, write_table

@@ -13,7 +13,7 @@ from ldae.data.embeddings import read_embeddings
 from ldae.diffusion.losses import representation_loss
 from ldae.metrics.codes import code_statistics
 from ldae.metrics.statistics import Statistic, mean_of, ratio_of, subject_weights, summarise
-from ldae.models import load_ldae
+from ldae.models.ldae import load_ldae
 from ldae.runtime import pick_device, use_threads
 from ldae.tables import KEYS, RECONSTRUCTED, SCANS, read_table, write_csv
 

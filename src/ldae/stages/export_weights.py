@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from ldae.models import load_ldae
+from ldae.models.ldae import load_ldae
 from ldae.runtime import atomic_folder
 from ldae.weights import original
 from ldae.weights.original import Network, State

@@ -7,7 +7,7 @@ from math import ceil, prod
 import torch
 
 from ldae import config
-from ldae.models import build_autoencoder, build_noise_predictor, build_semantic_encoder
+from ldae.models.build import build_autoencoder, build_noise_predictor, build_semantic_encoder
 from ldae.nets.autoencoder import build_discriminator
 from ldae.nets.gradient_estimator import ShiftedNoisePredictor
 from ldae.training.cost import Part, activation_bytes, training_flops

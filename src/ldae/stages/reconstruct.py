@@ -8,7 +8,7 @@ import torch
 from ldae.data.single_scan import as_volume, load_single_scan, save_volume
 from ldae.errors import UserError
 from ldae.metrics.image import ImageScorer
-from ldae.models import load_ldae
+from ldae.models.ldae import load_ldae
 from ldae.report.figures import Row, centre_of, draw_rows
 from ldae.runtime import write_json
 

@@ -19,7 +19,7 @@ from ldae.data.cache import VolumeCache
 from ldae.data.choices import take_split
 from ldae.data.examples import VolumeExamples
 from ldae.data.volumes import VolumeSet, common_shape, voxel_spacing
-from ldae.models import build_autoencoder
+from ldae.models.build import build_autoencoder
 from ldae.nets.autoencoder import Autoencoder, build_discriminator
 from ldae.nets.recompute import recompute_activations
 from ldae.runtime import seeded_generator, write_text

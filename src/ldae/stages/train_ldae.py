@@ -20,7 +20,8 @@ from ldae.data.volumes import VolumeSet, common_shape
 from ldae.errors import UserError
 from ldae.metrics.codes import code_statistics
 from ldae.metrics.gain import gain_by_time
-from ldae.models import LatentDiffusion, build_semantic_encoder, load_ldm, representation
+from ldae.models.build import build_semantic_encoder, representation
+from ldae.models.ldm import LatentDiffusion, load_ldm
 from ldae.nets.gradient_estimator import ShiftedNoisePredictor
 from ldae.nets.recompute import recompute_activations
 from ldae.nets.semantic_encoder import StandardisedEncoder

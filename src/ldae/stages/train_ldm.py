@@ -10,7 +10,7 @@ from ldae.data.choices import take_split
 from ldae.data.examples import EvenTimes, LatentExamples
 from ldae.data.latents import LatentSet, read_scale
 from ldae.diffusion.schedule import NoiseSchedule
-from ldae.models import build_noise_predictor
+from ldae.models.build import build_noise_predictor
 from ldae.nets.recompute import recompute_activations
 from ldae.objectives import NoiseObjective
 from ldae.runtime import seeded_generator, write_text

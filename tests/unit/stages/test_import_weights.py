@@ -12,14 +12,10 @@ from torch import Tensor, nn
 
 from ldae.cli import main
 from ldae.errors import UserError
-from ldae.models import (
-    build_autoencoder,
-    build_noise_predictor,
-    build_semantic_encoder,
-    load_autoencoder,
-    load_ldae,
-    load_ldm,
-)
+from ldae.models.autoencoder import load_autoencoder
+from ldae.models.build import build_autoencoder, build_noise_predictor, build_semantic_encoder
+from ldae.models.ldae import load_ldae
+from ldae.models.ldm import load_ldm
 from ldae.nets.gradient_estimator import ShiftedNoisePredictor
 from ldae.settings import load_settings
 from ldae.stages.export_weights import export_weights

@@ -15,7 +15,9 @@ from safetensors.torch import load_file
 from ldae.config import Section
 from ldae.data.volumes import load_volume
 from ldae.errors import UserError
-from ldae.models import load_autoencoder, load_ldae, load_ldm
+from ldae.models.autoencoder import load_autoencoder
+from ldae.models.ldae import load_ldae
+from ldae.models.ldm import load_ldm
 from ldae.stages import encode_latents, train_autoencoder, train_ldae, train_ldm
 from ldae.tables import SCANS, read_table, write_table
 

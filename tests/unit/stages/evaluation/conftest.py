@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ldae import config
-from ldae.models import (
+from ldae.models.build import (
     build_autoencoder,
     build_noise_predictor,
     build_semantic_encoder,

@@ -8,7 +8,7 @@ from ldae.data.batches import load_batch
 from ldae.data.choices import take_split
 from ldae.data.embeddings import read_embeddings
 from ldae.errors import UserError
-from ldae.models import load_ldae
+from ldae.models.ldae import load_ldae
 from ldae.stages.embed_scans import Settings, embed_scans
 
 

@@ -8,7 +8,7 @@ from ldae.data.batches import ScanBatches, load_batch, mean_volume, scan_noise
 from ldae.data.choices import other_subject, take_split
 from ldae.data.embeddings import write_embeddings
 from ldae.errors import UserError
-from ldae.models import load_ldae
+from ldae.models.ldae import load_ldae
 from ldae.stages import evaluate_reconstruction as stage
 from ldae.stages import evaluate_representation as representation
 

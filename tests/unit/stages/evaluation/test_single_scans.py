@@ -7,7 +7,7 @@ import torch
 
 from ldae.data.single_scan import load_single_scan
 from ldae.errors import UserError
-from ldae.models import load_ldae
+from ldae.models.ldae import load_ldae
 from ldae.stages.encode import encode
 from ldae.stages.reconstruct import reconstruct
 

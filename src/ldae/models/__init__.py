@@ -1,0 +1,1 @@
+"""Networks put together: built from settings, rebuilt from a run's `models/` folder."""

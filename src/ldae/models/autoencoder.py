@@ -1,0 +1,53 @@
+"""A trained autoencoder, ready to compress volumes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ldae import config
+from ldae.models.build import Shape, build_autoencoder
+from ldae.models.stored import frozen, stored_key, stored_shape
+from ldae.nets.autoencoder import Autoencoder
+from ldae.runtime import pick_device
+from ldae.weights.folder import load_model_config, load_weights
+
+LatentShape = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class LatentAutoencoder:
+    """A trained autoencoder; `latent_shape` is (C, X, Y, Z), `weights` its weights' SHA-256."""
+
+    autoencoder: Autoencoder
+    volume_shape: Shape
+    spacing_mm: tuple[float, ...]
+    latent_shape: LatentShape
+    weights: str
+    device: torch.device
+
+    @torch.no_grad()
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation (B, C, X, Y, Z) of the latents of volumes (B, 1, X, Y, Z)."""
+        mean, std = self.autoencoder.encode(x.to(self.device))
+        return mean, std
+
+
+def load_autoencoder(folder: Path, *, device: torch.device | None = None) -> LatentAutoencoder:
+    """Rebuild the autoencoder that `train_autoencoder` wrote to `folder`."""
+    stored = load_model_config(folder)
+    network = config.AutoencoderNetwork.model_validate(stored_key(stored, "network", folder))
+    target = device or pick_device()
+    autoencoder = build_autoencoder(network)
+    load_weights(folder, autoencoder)
+    volume_shape = stored_shape(stored_key(stored, "volume_shape", folder))
+    channels, x, y, z = autoencoder.latent_shape(volume_shape)
+    return LatentAutoencoder(
+        autoencoder=frozen(autoencoder, target),
+        volume_shape=volume_shape,
+        spacing_mm=tuple(stored_key(stored, "spacing_mm", folder)),
+        latent_shape=(channels, x, y, z),
+        weights=stored_key(stored, "weights_sha256", folder),
+        device=target,
+    )

@@ -1,0 +1,38 @@
+"""Untrained networks from their settings."""
+
+import torch
+from torch import nn
+
+from ldae import config
+from ldae.nets.autoencoder import Autoencoder
+from ldae.nets.gradient_estimator import ShiftedNoisePredictor
+from ldae.nets.semantic_encoder import SemanticEncoder, StandardisedEncoder
+from ldae.nets.unet import NoisePredictor
+
+Shape = tuple[int, int, int]
+
+
+def build_autoencoder(network: config.AutoencoderNetwork) -> Autoencoder:
+    """The autoencoder of `network`, untrained; its memory format is the faster one."""
+    autoencoder = Autoencoder(**network.model_dump())
+    return autoencoder.to(memory_format=torch.channels_last_3d)
+
+
+def build_noise_predictor(network: config.UNet, latent_channels: int) -> NoisePredictor:
+    """The latent diffusion model's network, untrained."""
+    return NoisePredictor(in_channels=latent_channels, **network.model_dump())
+
+
+def build_semantic_encoder(
+    encoder: config.SemanticEncoder, volume_shape: Shape
+) -> SemanticEncoder | StandardisedEncoder:
+    """The semantic encoder for volumes of `volume_shape`, untrained and not yet standardised."""
+    network = SemanticEncoder(**encoder.model_dump(exclude={"initialise", "standardise"}))
+    return StandardisedEncoder(network, volume_shape) if encoder.standardise else network
+
+
+def representation(semantic_encoder: nn.Module, shifted: ShiftedNoisePredictor) -> nn.ModuleDict:
+    """What `models/ldae` holds the trained weights of, under the names they are stored by."""
+    return nn.ModuleDict(
+        {"semantic_encoder": semantic_encoder, "gradient_estimator": shifted.estimator}
+    )
