@@ -18,6 +18,7 @@ localrules:
     latents,
     ldm,
     ldae,
+    baselines,
     embeddings,
     probes,
     reconstruction,
@@ -25,6 +26,8 @@ localrules:
     interpolation,
     manipulation,
     variation,
+    generation,
+    throughput,
     report,
 
 
@@ -70,6 +73,13 @@ rule ldae:
         f"{RUN}/models/ldae/weights.safetensors",
 
 
+rule baselines:
+    """The models that the LDAE is compared with."""
+    input:
+        [f"{RUN}/models/{name}/weights.safetensors" for name in TRAINED[len(MODELS) :]],
+        PREDICTIONS,
+
+
 rule embeddings:
     """Every scan's semantic code."""
     input:
@@ -83,9 +93,10 @@ rule probes:
 
 
 rule reconstruction:
-    """Reconstruction by start and number of steps."""
+    """Reconstruction by start and number of steps, and models side by side."""
     input:
         f"{RUN}/tables/reconstruction.csv",
+        f"{RUN}/tables/models.csv",
 
 
 rule representation:
@@ -112,6 +123,18 @@ rule variation:
         f"{RUN}/figures/variation.png",
 
 
+rule generation:
+    """Samples from noise, beside real scans."""
+    input:
+        f"{RUN}/tables/generation.csv",
+
+
+rule throughput:
+    """Volumes per second of latent and voxel diffusion autoencoders."""
+    input:
+        f"{RUN}/tables/throughput.csv",
+
+
 rule report:
     """The results page."""
     input:
@@ -123,7 +146,9 @@ include: "workflow/rules/preprocess.smk"
 include: "workflow/rules/autoencoder.smk"
 include: "workflow/rules/diffusion.smk"
 include: "workflow/rules/representation.smk"
+include: "workflow/rules/baselines.smk"
 include: "workflow/rules/reconstruction.smk"
 include: "workflow/rules/downstream.smk"
 include: "workflow/rules/editing.smk"
+include: "workflow/rules/generation.smk"
 include: "workflow/rules/report.smk"

@@ -82,6 +82,28 @@ def tiny_training() -> dict[str, object]:
         "precision": "32-true",
         "activation_checkpointing": False,
     }
+    encoder = {
+        "kind": "slices",
+        "widths": [8],
+        "depths": [2],
+        "stochastic_depth": 0.1,
+        "pool": [2, 2],
+        "embedding_dim": 16,
+        "heads": 2,
+        "dropout": 0.1,
+        "initialise": "random",
+        "standardise": True,
+    }
+    unet = {
+        "base_channels": 8,
+        "multipliers": [1, 2],
+        "res_blocks": 1,
+        "attention_at": [2],
+        "heads": 1,
+        "norm_groups": 4,
+        "dropout": 0.1,
+        "downsample": [2, 2, 2],
+    }
     return {
         "seed": 3,
         "pretrained": None,
@@ -99,32 +121,18 @@ def tiny_training() -> dict[str, object]:
         },
         "latents": {"use": "sample"},
         "diffusion": {"timesteps": 1000, "beta_start": 1e-4, "beta_end": 0.02},
-        "ldm": {
-            "network": {
-                "base_channels": 8,
-                "multipliers": [1, 2],
-                "res_blocks": 1,
-                "attention_at": [2],
-                "heads": 1,
-                "norm_groups": 4,
-                "dropout": 0.1,
-                "downsample": [2, 2, 2],
-            },
-            "training": training,
-        },
+        "ldm": {"network": unet, "training": training},
         "ldae": {
-            "semantic_encoder": {
-                "widths": [8],
-                "depths": [2],
-                "stochastic_depth": 0.1,
-                "pool": [2, 2],
-                "embedding_dim": 16,
-                "heads": 2,
-                "dropout": 0.1,
-                "initialise": "random",
-                "standardise": True,
-            },
+            "semantic_encoder": encoder,
             "snr_exponent": 0.1,
+            "timesteps": {"focus": [0.0, 1.0], "share": 0.0},
             "training": training,
         },
+        "dae": {"network": unet, "semantic_encoder": encoder, "training": training},
+        "supervised_diagnosis": {
+            "semantic_encoder": encoder,
+            "watch": "mcc",
+            "training": training,
+        },
+        "supervised_age": {"semantic_encoder": encoder, "watch": "mae", "training": training},
     }

@@ -23,6 +23,7 @@ ROOMS = {
     "weights": {"nets"},
     "models": {"nets", "diffusion", "weights"},
     "objectives": {"nets", "diffusion"},
+    "validation": {"training", "metrics"},
 }
 ROOMS["stages"] = set(ROOMS)
 ALLOWED = {room: below | EVERYONE for room, below in ROOMS.items()}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ldae.stages import train_autoencoder, train_ldae, train_ldm
+from ldae.stages import train_autoencoder, train_dae, train_ldae, train_ldm
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
 PATIENCE = 120  # seconds until a training must have made its next step
@@ -20,12 +20,14 @@ SETTINGS = {
     "train-autoencoder": train_autoencoder.Settings,
     "train-ldm": train_ldm.Settings,
     "train-ldae": train_ldae.Settings,
+    "train-dae": train_dae.Settings,
 }
 READS = {
     "train-autoencoder": ["scans", "derivatives", "model", "state"],
     "encode-latents": ["scans", "derivatives", "autoencoder", "latents"],
     "train-ldm": ["scans", "latents", "model", "state"],
     "train-ldae": ["scans", "derivatives", "latents", "ldm", "model", "state"],
+    "train-dae": ["scans", "derivatives", "model", "state"],
 }
 
 
@@ -95,7 +97,12 @@ def _share(whole: Path, run: Path, stage: str) -> str:
 
 @pytest.mark.parametrize(
     ("stage", "kills"),
-    [("train-autoencoder", (3, 13, 22)), ("train-ldm", (17,)), ("train-ldae", (2, 19))],
+    [
+        ("train-autoencoder", (3, 13, 22)),
+        ("train-ldm", (17,)),
+        ("train-ldae", (2, 19)),
+        ("train-dae", (1, 14)),
+    ],
 )
 def test_killed_trainings_end_in_the_same_bytes(
     server, whole: Path, words_of, tmp_path: Path, stage: str, kills: tuple

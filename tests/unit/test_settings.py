@@ -103,6 +103,14 @@ def test_later_files_are_laid_over_earlier_ones(tmp_path: Path) -> None:
         ("ldm: {network: {heads: 7}}", "heads: 7 do not divide"),
         ("ldm: {network: {attention_at: [8]}}", "attention_at: .8. is not among"),
         ("ldae: {semantic_encoder: {depths: [3]}}", "widths and depths"),
+        ("ldae: {semantic_encoder: {kind: all}}", "'all' found using 'kind' does not match"),
+        ("ldae: {timesteps: {focus: [0.7, 0.2]}}", "focus: 0.7 to 0.2 is empty"),
+        ("ldae_volume: {semantic_encoder: {norm_groups: 24}}", "norm_groups: 24 do not divide"),
+        ("ldae_volume: {semantic_encoder: {depths: [1]}}", "widths and depths"),
+        (
+            "ldae_volume: {semantic_encoder: {pool: [4, 12, 4]}}",
+            r"ldae_volume.semantic_encoder.pool: .4, 12, 4. cells, but 4 stages leave .8, 10, 8.",
+        ),
     ],
 )
 def test_values_that_do_not_fit_together_are_refused(

@@ -37,6 +37,23 @@ def test_the_paper_builds_against_a_download(workflow: Workflow, tmp_path: Path)
         ("split: {validation: 0.5, test: 0.6}", "split: .* no training subjects"),
         ("preprocessing: {grid: {shape: [100, 160, 128]}}", "shape: 100 voxels along x"),
         ("ldm: {network: {attention_at: [3]}}", "attention_at: .3. is not among .1, 2, 4."),
+        (
+            "ldae: {semantic_encoder: {pool: [0, 1]}}",
+            r"ldae.semantic_encoder.pool\[0\]: 0 is less than the minimum of 1$",
+        ),
+        (
+            "ldae_volume: {semantic_encoder: {heads: 8}}",
+            "ldae_volume.semantic_encoder: Additional properties .*'heads' was unexpected",
+        ),
+        (
+            "ldae: {semantic_encoder: {kind: all}}",
+            "semantic_encoder.kind: 'slices' was expected; .*kind: 'volume'",
+        ),
+        ("baselines: [lddim, pca]", r"baselines\[1\]: 'pca' is not one of"),
+        (
+            "dae: {network: {multipliers: [1, 1, 1, 1, 1, 1, 1]}}",
+            "shape: 160 voxels along y are not a multiple of 64, by which dae.network",
+        ),
         ("typo: 1", "'typo' was unexpected"),
     ],
 )
@@ -64,3 +81,14 @@ def test_the_catalogs_snakefile_builds_the_same(workflow: Workflow, project: Pat
     done = workflow.run("--dry-run", "--snakefile", snakefile, configfiles=DEMO)
     assert done.returncode == 0, done.stdout
     assert "write_report" in done.stdout
+
+
+def test_weights_are_fetched_only_where_the_setting_or_the_user_asks(workflow: Workflow) -> None:
+    done = workflow.run("--dry-run", configfiles=DEMO)
+    assert "fetch_weights" not in done.stdout
+    done = workflow.run("--dry-run", "--config", "pretrained=resources/weights", configfiles=DEMO)
+    assert done.returncode == 0, done.stdout
+    assert "fetch_weights" in done.stdout
+    done = workflow.run("--dry-run", "fetch_weights", configfiles=DEMO)
+    assert done.returncode == 0, done.stdout
+    assert "make_cohort" not in done.stdout

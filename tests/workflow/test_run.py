@@ -18,11 +18,16 @@ AFTER_LDM = {
     "train_ldm",
     "train_ldae",
     "embed_scans",
+    "invert_scans",
     "evaluate_reconstruction",
+    "compare_models",
     "evaluate_representation",
-    "draw_interpolation",
-    "draw_manipulation",
-    "draw_variation",
+    "evaluate_interpolation",
+    "evaluate_manipulation",
+    "evaluate_variation",
+    "sample_scans",
+    "evaluate_generation",
+    "measure_throughput",
 } | AFTER_PROBES
 
 
@@ -41,10 +46,19 @@ def test_every_promised_file_is_there(finished: Workflow) -> None:
         ],
         "latents/scale.json",
         "embeddings/ldae.parquet",
+        "embeddings/voxel-pca.parquet",
         "tables/reconstruction.csv",
         "tables/downstream.csv",
+        "tables/downstream_by_group.csv",
+        "tables/downstream_compared.csv",
         "tables/representation.csv",
+        "tables/representation_by_time.csv",
+        "tables/models.csv",
+        "tables/generation.csv",
+        "tables/throughput.csv",
         "tables/paper.csv",
+        "samples/ldae/index.parquet",
+        "figures/generation.png",
         "figures/interpolation.png",
         "figures/manipulation.png",
         "figures/variation.png",
@@ -95,7 +109,9 @@ def test_touching_an_input_reruns_nothing(finished: Workflow) -> None:
     [
         ("probe: {folds: 3}", AFTER_PROBES),
         ("ldm: {training: {learning_rate: 0.001}}", AFTER_LDM),
-        ("variation: {samples: 3}", {"draw_variation", "write_report"}),
+        ("variation: {samples: 3}", {"evaluate_variation", "write_report"}),
+        ("generation: {samples: 5}", {"sample_scans", "evaluate_generation", "write_report"}),
+        ("throughput: {repeats: 2}", {"measure_throughput", "compare_paper", "write_report"}),
         ("resources: {train: {mem_mb: 3000}}", set()),
     ],
 )
@@ -103,6 +119,27 @@ def test_an_edited_key_reruns_what_it_touches(
     finished: Workflow, change: str, rules: set[str]
 ) -> None:
     assert finished.planned(change) == rules
+
+
+def test_another_number_of_steps_inverts_for_that_number_only(finished: Workflow) -> None:
+    change = finished.overlay("reconstruction: {steps: [2, 3, 4]}")
+    done = finished.run("--dry-run", configfiles=change)
+    assert done.returncode == 0, done.stdout
+    inverted = re.findall(r"Inverting test scans with (.*)", done.stdout)
+    assert inverted == ["ldae, 3 steps"]
+    rules = finished.planned("reconstruction: {steps: [2, 3, 4]}")
+    assert {"evaluate_reconstruction", "compare_models"} <= rules
+    assert not rules & {"embed_scans", "evaluate_interpolation", "evaluate_manipulation"}
+
+
+def test_the_volumetric_models_settings_leave_the_papers_model_alone(finished: Workflow) -> None:
+    change = finished.overlay("ldae_volume: {timesteps: {share: 0.5}}")
+    done = finished.run("--dry-run", configfiles=change)
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"gradient estimator of ldae-volume$", done.stdout, re.MULTILINE)
+    assert re.search(r"every scan with ldae-volume$", done.stdout, re.MULTILINE)
+    assert not re.search(r"gradient estimator of ldae$", done.stdout, re.MULTILINE)
+    assert not re.search(r"every scan with (ldae|random-init|dae)$", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize("model", ["autoencoder", "ldm", "ldae"])

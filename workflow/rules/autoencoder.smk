@@ -1,6 +1,7 @@
 rule train_autoencoder:
     input:
         scans=f"{RUN}/cohort/scans.parquet",
+        public=PUBLIC_WEIGHTS,
     output:
         **model_files("autoencoder"),
     log:

@@ -8,15 +8,19 @@ import subprocess
 import sys
 
 from jsonschema import Draft202012Validator
+from snakemake.exceptions import WorkflowError
 
 
 def check(values):
     """Stop with one readable line when the configuration cannot be run."""
     with open(workflow.source_path("../schemas/config.schema.json")) as file:
         schema = json.load(file)
-    faults = sorted(
-        Draft202012Validator(schema).iter_errors(values), key=lambda e: e.json_path
-    )
+    found = [
+        cause
+        for fault in Draft202012Validator(schema).iter_errors(values)
+        for cause in causes(fault)
+    ]
+    faults = sorted(found, key=lambda e: e.json_path)
     if faults:
         lines = [f"{fault.json_path.lstrip('$.')}: {fault.message}" for fault in faults]
         sys.exit("Configuration: {}".format("; ".join(lines).removeprefix(": ")))
@@ -34,9 +38,25 @@ def check(values):
         )
 
 
-def section(*names):
-    """The named parts of the configuration as the JSON a stage parses; nothing else reruns it."""
-    return json.dumps({name: config[name] for name in names}, sort_keys=True)
+def causes(fault):
+    """What is wrong within the kind that was meant, where a setting may be of several kinds."""
+    if fault.validator != "oneOf":
+        return [fault]
+    other = [cause for cause in fault.context if cause.validator == "const"]
+    excluded = {cause.schema_path[0] for cause in other}
+    meant = [cause for cause in fault.context if cause.schema_path[0] not in excluded]
+    return meant or other or [fault]
+
+
+def section(*names, **renamed):
+    """The named parts of the configuration as the JSON a stage parses; nothing else reruns it.
+
+    `key="part"` hands over a part under the key that the stage reads.
+    """
+    parts = {name: name for name in names} | renamed
+    return json.dumps(
+        {key: config[part] for key, part in parts.items()}, sort_keys=True
+    )
 
 
 def download(wildcards):
@@ -157,6 +177,41 @@ def threads_of(stage):
     return config["resources"][stage]["threads"]
 
 
+def inversion(model, steps):
+    """The index of the test scans' z_T of `model` after so many DDIM steps."""
+    return f"{RUN}/inversions/{model}/T{steps}/index.parquet"
+
+
+def inverting_weights(wildcards):
+    """The weights that take part in inverting scans with a model; LDDIM is loaded with the LDAE."""
+    parts = ["dae"] if wildcards.model == "dae" else ["autoencoder", "ldm", "ldae"]
+    return [f"{RUN}/models/{part}/weights.safetensors" for part in parts]
+
+
+def reconstructed_inversions():
+    """The inversions that reconstructions start from."""
+    settings = config["reconstruction"]
+    steps = sorted(set(settings["steps"]))
+    scored = {"ldae": steps, "lddim": steps[-1:], "dae": [settings["dae_steps"]]}
+    chosen = [model for model in scored if model in ["ldae", *config["baselines"]]]
+    return [inversion(model, T) for model in chosen for T in scored[model]]
+
+
+def encoding_weights(wildcards):
+    """The weights that an encoder is loaded with; those it has the form of, if it is untrained."""
+    own = {"dae": ["dae"], "ldae-volume": ["autoencoder", "ldm", "ldae-volume"]}
+    parts = own.get(wildcards.encoder, ["autoencoder", "ldm", "ldae"])
+    return [f"{RUN}/models/{part}/weights.safetensors" for part in parts]
+
+
+def every_core(stage):
+    """All of this machine, so that nothing runs beside; on a cluster, what `stage` may use."""
+    try:
+        return workflow.cores
+    except WorkflowError:  # no --cores: each job has what the scheduler gives it
+        return threads_of(stage)
+
+
 check(config)
 RUN = f"results/{config['run']}"
 OF_ONE_IMAGE = re.compile(
@@ -167,11 +222,44 @@ MODELS = {
     name: f"{RUN}/models/{name}/weights.safetensors"
     for name in ("autoencoder", "ldm", "ldae")
 }
-ENCODERS = ["ldae", "random-init"]
-EMBEDDINGS = expand(f"{RUN}/embeddings/{{encoder}}.parquet", encoder=ENCODERS)
-DRAWINGS = ["interpolation", "manipulation", "variation"]
-TABLES = ["paper", "reconstruction", "downstream", "representation", *DRAWINGS]
-FIGURES = ["reconstruction", *DRAWINGS]
+BASELINES = {
+    "ldae-volume": ["ldae-volume"],
+    "dae": ["dae"],
+    "supervised": ["supervised-diagnosis", "supervised-age"],
+}
+TRAINED = [
+    *MODELS,
+    *[
+        name
+        for each in BASELINES
+        if each in config["baselines"]
+        for name in BASELINES[each]
+    ],
+]
+PREDICTIONS = [
+    f"{RUN}/predictions/{name}.parquet" for name in TRAINED if "supervised" in name
+]
+ENCODERS = ["ldae", "ldae-volume", "dae", "random-init"]
+ENCODERS = [name for name in ENCODERS if name in [*TRAINED, "random-init"]]
+EMBEDDINGS = expand(
+    f"{RUN}/embeddings/{{encoder}}.parquet", encoder=[*ENCODERS, "voxel-pca"]
+)
+EDITS = ["interpolation", "manipulation", "variation"]
+TABLES = [
+    *("paper", "reconstruction", "models", "downstream", "downstream_by_group"),
+    *("downstream_compared", "representation", "representation_by_time"),
+    *(*EDITS, "manipulation_audits", "generation", "throughput"),
+]
+PAPERS_TABLES = [
+    *("reconstruction", "models", "downstream", "interpolation", "throughput"),
+]
+FIGURES = ["reconstruction", *EDITS, "generation"]
+GENERATORS = ["ldm", "ldae"]
+TIMED = ["ldae", *[name for name in ["dae"] if name in TRAINED]]
+WEIGHTS = "resources/weights"
+PUBLIC_WEIGHTS = (  # of others: what jobs wait for when `pretrained` names this folder
+    [f"{WEIGHTS}/checksums.json"] if config["pretrained"] == WEIGHTS else []
+)
 ENVIRONMENT = workflow.source_path("../../envs/ldae.yaml")
 BRAIN_NETWORK = "resources/antspynet"
 BRAIN_ENVIRONMENT = (

@@ -1,9 +1,40 @@
+rule embed_pca:
+    input:
+        scans=f"{RUN}/cohort/scans.parquet",
+    output:
+        weights=f"{RUN}/models/voxel-pca/weights.safetensors",
+        config=f"{RUN}/models/voxel-pca/config.json",
+        embeddings=f"{RUN}/embeddings/voxel-pca.parquet",
+    log:
+        f"{RUN}/logs/embed/voxel-pca.log",
+    benchmark:
+        f"{RUN}/benchmarks/embed/voxel-pca.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        **resources("preprocess"),
+    params:
+        derivatives=DERIVATIVES,
+        model=subpath(output.weights, parent=True),
+        settings=section("seed", "voxel_pca"),
+    message:
+        "Embedding every scan by principal components of voxels"
+    shell:
+        "ldae embed-pca --scans {input.scans} --derivatives {params.derivatives}"
+        " --model {params.model} --embeddings {output.embeddings} --threads {threads}"
+        " --settings {params.settings:q} > {log} 2>&1"
+
+
 rule evaluate_probes:
     input:
         scans=f"{RUN}/cohort/scans.parquet",
         embeddings=EMBEDDINGS,
+        supervised=PREDICTIONS,
     output:
         table=f"{RUN}/tables/downstream.csv",
+        by_group=f"{RUN}/tables/downstream_by_group.csv",
+        compared=f"{RUN}/tables/downstream_compared.csv",
         predictions=f"{RUN}/tables/predictions.parquet",
         probes=f"{RUN}/tables/probes.json",
     log:
@@ -16,23 +47,30 @@ rule evaluate_probes:
     resources:
         **resources("preprocess"),
     params:
-        settings=section("seed", "probe", "bootstrap"),
+        settings=section("seed", "probe", "downstream", "bootstrap"),
     message:
         "Probing the embeddings for diagnosis and age"
     shell:
         "ldae evaluate-probes --scans {input.scans} --embeddings {input.embeddings}"
-        " --table {output.table} --predictions {output.predictions} --probes {output.probes}"
-        " --settings {params.settings:q} > {log} 2>&1"
+        " --supervised {input.supervised} --table {output.table} --by-group {output.by_group}"
+        " --compared {output.compared} --predictions {output.predictions}"
+        " --probes {output.probes} --settings {params.settings:q} > {log} 2>&1"
 
 
 rule evaluate_representation:
     input:
-        **MODELS,
+        [
+            f"{RUN}/models/{name}/weights.safetensors"
+            for name in TRAINED
+            if name in ("autoencoder", "ldm", "ldae", "ldae-volume")
+        ],
         scans=f"{RUN}/cohort/scans.parquet",
         embeddings=EMBEDDINGS,
+        supervised=PREDICTIONS,
         per_scan=f"{RUN}/tables/reconstruction.parquet",
     output:
-        f"{RUN}/tables/representation.csv",
+        table=f"{RUN}/tables/representation.csv",
+        by_time=f"{RUN}/tables/representation_by_time.csv",
     log:
         f"{RUN}/logs/evaluate_representation.log",
     benchmark:
@@ -44,12 +82,16 @@ rule evaluate_representation:
         **resources("evaluate"),
     params:
         derivatives=DERIVATIVES,
-        models=subpath(input.ldae, ancestor=2),
-        settings=section("seed", "ldae", "sampling", "bootstrap"),
+        models=f"{RUN}/models",
+        settings=section(
+            *("seed", "ldae", "ldae_volume", "sampling"),
+            *("metrics", "reconstruction", "bootstrap"),
+        ),
     message:
         "Measuring whether the semantic code is alive"
     shell:
         "ldae evaluate-representation --scans {input.scans} --derivatives {params.derivatives}"
         " --models {params.models} --embeddings {input.embeddings}"
-        " --per-scan {input.per_scan} --table {output} --threads {threads}"
+        " --supervised {input.supervised} --per-scan {input.per_scan} --table {output.table}"
+        " --by-time {output.by_time} --threads {threads}"
         " --settings {params.settings:q} > {log} 2>&1"

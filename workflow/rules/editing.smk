@@ -1,14 +1,17 @@
-rule draw_interpolation:
+rule evaluate_interpolation:
     input:
         **MODELS,
         scans=f"{RUN}/cohort/scans.parquet",
+        embeddings=f"{RUN}/embeddings/ldae.parquet",
+        inversions=inversion("ldae", config["interpolation"]["steps"]),
     output:
-        figure=f"{RUN}/figures/interpolation.png",
+        per_triplet=f"{RUN}/tables/interpolation.parquet",
         table=f"{RUN}/tables/interpolation.csv",
+        figure=f"{RUN}/figures/interpolation.png",
     log:
-        f"{RUN}/logs/draw_interpolation.log",
+        f"{RUN}/logs/evaluate_interpolation.log",
     benchmark:
-        f"{RUN}/benchmarks/draw_interpolation.tsv"
+        f"{RUN}/benchmarks/evaluate_interpolation.tsv"
     conda:
         ENVIRONMENT
     threads: threads_of("evaluate")
@@ -17,56 +20,64 @@ rule draw_interpolation:
     params:
         derivatives=DERIVATIVES,
         models=subpath(input.ldae, ancestor=2),
-        settings=section("sampling", "metrics", "interpolation"),
+        settings=section("seed", "sampling", "interpolation", "metrics", "bootstrap"),
     message:
         "Interpolating between sessions"
     shell:
-        "ldae draw-interpolation --scans {input.scans} --derivatives {params.derivatives}"
-        " --models {params.models} --figure {output.figure} --table {output.table}"
+        "ldae evaluate-interpolation --scans {input.scans} --derivatives {params.derivatives}"
+        " --models {params.models} --embeddings {input.embeddings}"
+        " --inversions {input.inversions} --per-triplet {output.per_triplet}"
+        " --table {output.table} --figure {output.figure}"
         " --threads {threads} --settings {params.settings:q} > {log} 2>&1"
 
 
-rule draw_manipulation:
+rule evaluate_manipulation:
+    input:
+        **MODELS,
+        scans=f"{RUN}/cohort/scans.parquet",
+        embeddings=f"{RUN}/embeddings/ldae.parquet",
+        inversions=inversion("ldae", config["manipulation"]["steps"]),
+    output:
+        per_scan=f"{RUN}/tables/manipulation.parquet",
+        table=f"{RUN}/tables/manipulation.csv",
+        audits=f"{RUN}/tables/manipulation_audits.csv",
+        figure=f"{RUN}/figures/manipulation.png",
+    log:
+        f"{RUN}/logs/evaluate_manipulation.log",
+    benchmark:
+        f"{RUN}/benchmarks/evaluate_manipulation.tsv"
+    conda:
+        ENVIRONMENT
+    threads: threads_of("evaluate")
+    resources:
+        **resources("evaluate"),
+    params:
+        derivatives=DERIVATIVES,
+        models=subpath(input.ldae, ancestor=2),
+        settings=section("seed", "sampling", "manipulation", "metrics", "bootstrap"),
+    message:
+        "Moving scans along directions of the semantic code"
+    shell:
+        "ldae evaluate-manipulation --scans {input.scans} --derivatives {params.derivatives}"
+        " --models {params.models} --embeddings {input.embeddings}"
+        " --inversions {input.inversions} --per-scan {output.per_scan}"
+        " --table {output.table} --audits {output.audits} --figure {output.figure}"
+        " --threads {threads} --settings {params.settings:q} > {log} 2>&1"
+
+
+rule evaluate_variation:
     input:
         **MODELS,
         scans=f"{RUN}/cohort/scans.parquet",
         embeddings=f"{RUN}/embeddings/ldae.parquet",
     output:
-        figure=f"{RUN}/figures/manipulation.png",
-        table=f"{RUN}/tables/manipulation.csv",
-    log:
-        f"{RUN}/logs/draw_manipulation.log",
-    benchmark:
-        f"{RUN}/benchmarks/draw_manipulation.tsv"
-    conda:
-        ENVIRONMENT
-    threads: threads_of("evaluate")
-    resources:
-        **resources("evaluate"),
-    params:
-        derivatives=DERIVATIVES,
-        models=subpath(input.ldae, ancestor=2),
-        settings=section("sampling", "manipulation"),
-    message:
-        "Moving scans along a direction of the semantic code"
-    shell:
-        "ldae draw-manipulation --scans {input.scans} --derivatives {params.derivatives}"
-        " --models {params.models} --embeddings {input.embeddings}"
-        " --figure {output.figure} --table {output.table}"
-        " --threads {threads} --settings {params.settings:q} > {log} 2>&1"
-
-
-rule draw_variation:
-    input:
-        **MODELS,
-        scans=f"{RUN}/cohort/scans.parquet",
-    output:
-        figure=f"{RUN}/figures/variation.png",
+        per_sample=f"{RUN}/tables/variation.parquet",
         table=f"{RUN}/tables/variation.csv",
+        figure=f"{RUN}/figures/variation.png",
     log:
-        f"{RUN}/logs/draw_variation.log",
+        f"{RUN}/logs/evaluate_variation.log",
     benchmark:
-        f"{RUN}/benchmarks/draw_variation.tsv"
+        f"{RUN}/benchmarks/evaluate_variation.tsv"
     conda:
         ENVIRONMENT
     threads: threads_of("evaluate")
@@ -75,10 +86,11 @@ rule draw_variation:
     params:
         derivatives=DERIVATIVES,
         models=subpath(input.ldae, ancestor=2),
-        settings=section("seed", "sampling", "metrics", "variation"),
+        settings=section("seed", "sampling", "variation", "metrics", "bootstrap"),
     message:
         "Varying scans at a fixed semantic code"
     shell:
-        "ldae draw-variation --scans {input.scans} --derivatives {params.derivatives}"
-        " --models {params.models} --figure {output.figure} --table {output.table}"
+        "ldae evaluate-variation --scans {input.scans} --derivatives {params.derivatives}"
+        " --models {params.models} --embeddings {input.embeddings}"
+        " --per-sample {output.per_sample} --table {output.table} --figure {output.figure}"
         " --threads {threads} --settings {params.settings:q} > {log} 2>&1"

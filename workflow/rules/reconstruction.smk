@@ -1,7 +1,44 @@
+# A job per model and number of steps, so that one edited number inverts again for that number only.
+rule invert_scans:
+    input:
+        weights=inverting_weights,
+        scans=f"{RUN}/cohort/scans.parquet",
+    output:
+        f"{RUN}/inversions/{{model}}/T{{steps}}/index.parquet",
+    log:
+        f"{RUN}/logs/invert/{{model}}_T{{steps}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/invert/{{model}}_T{{steps}}.tsv"
+    wildcard_constraints:
+        model="ldae|lddim|dae",
+        steps=r"\d+",
+    conda:
+        ENVIRONMENT
+    threads: threads_of("evaluate")
+    resources:
+        **resources("evaluate"),
+    params:
+        derivatives=DERIVATIVES,
+        models=f"{RUN}/models",
+        settings=section("sampling"),
+    message:
+        "Inverting test scans with {wildcards.model}, {wildcards.steps} steps"
+    shell:
+        "ldae invert-scans --scans {input.scans} --derivatives {params.derivatives}"
+        " --models {params.models} --model {wildcards.model} --steps {wildcards.steps}"
+        " --index {output} --threads {threads} --settings {params.settings:q} > {log} 2>&1"
+
+
 rule evaluate_reconstruction:
     input:
-        **MODELS,
+        weights=[
+            f"{RUN}/models/{name}/weights.safetensors"
+            for name in TRAINED
+            if name in ("autoencoder", "ldm", "ldae", "dae")
+        ],
         scans=f"{RUN}/cohort/scans.parquet",
+        public=PUBLIC_WEIGHTS,
+        inversions=reconstructed_inversions(),
     output:
         per_scan=f"{RUN}/tables/reconstruction.parquet",
         table=f"{RUN}/tables/reconstruction.csv",
@@ -12,12 +49,12 @@ rule evaluate_reconstruction:
         f"{RUN}/benchmarks/evaluate_reconstruction.tsv"
     conda:
         ENVIRONMENT
-    threads: threads_of("evaluate")
+    threads: threads_of("train")  # the longest evaluation by far
     resources:
         **resources("evaluate"),
     params:
         derivatives=DERIVATIVES,
-        models=subpath(input.ldae, ancestor=2),
+        models=f"{RUN}/models",
         settings=section(
             "seed", "pretrained", "sampling", "metrics", "reconstruction", "bootstrap"
         ),
@@ -25,6 +62,35 @@ rule evaluate_reconstruction:
         "Scoring reconstructions"
     shell:
         "ldae evaluate-reconstruction --scans {input.scans} --derivatives {params.derivatives}"
-        " --models {params.models} --per-scan {output.per_scan} --table {output.table}"
+        " --models {params.models} --inversions {input.inversions}"
+        " --per-scan {output.per_scan} --table {output.table}"
         " --figure {output.figure} --threads {threads}"
         " --settings {params.settings:q} > {log} 2>&1"
+
+
+rule compare_models:
+    input:
+        reconstruction=f"{RUN}/tables/reconstruction.csv",
+        inversions=reconstructed_inversions(),
+        embeddings=[
+            f"{RUN}/embeddings/{model}.parquet"
+            for model in ("ldae", "dae")
+            if model in ENCODERS
+        ],
+    output:
+        f"{RUN}/tables/models.csv",
+    log:
+        f"{RUN}/logs/compare_models.log",
+    benchmark:
+        f"{RUN}/benchmarks/compare_models.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        **resources("preprocess"),
+    message:
+        "Putting the models side by side"
+    shell:
+        "ldae compare-models --reconstruction {input.reconstruction}"
+        " --inversions {input.inversions} --embeddings {input.embeddings}"
+        " --table {output} > {log} 2>&1"

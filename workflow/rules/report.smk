@@ -1,8 +1,7 @@
 rule compare_paper:
     input:
         paper="config/paper.csv",
-        reconstruction=f"{RUN}/tables/reconstruction.csv",
-        downstream=f"{RUN}/tables/downstream.csv",
+        tables=expand(f"{RUN}/tables/{{table}}.csv", table=PAPERS_TABLES),
     output:
         f"{RUN}/tables/paper.csv",
     log:
@@ -22,14 +21,17 @@ rule compare_paper:
             "latents",
             "ldm",
             "ldae",
+            "dae",
+            "baselines",
             "sampling",
             "metrics",
+            "reconstruction",
+            "throughput",
         ),
     message:
         "Putting the numbers beside the paper's"
     shell:
-        "ldae compare-paper --paper {input.paper} --reconstruction {input.reconstruction}"
-        " --downstream {input.downstream} --table {output}"
+        "ldae compare-paper --paper {input.paper} --tables {input.tables} --table {output}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 
@@ -40,7 +42,7 @@ rule write_report:
         scans=f"{RUN}/cohort/scans.parquet",
         tables=expand(f"{RUN}/tables/{{table}}.csv", table=TABLES),
         figures=expand(f"{RUN}/figures/{{figure}}.png", figure=FIGURES),
-        curves=expand(f"{RUN}/models/{{name}}/train.jsonl", name=MODELS),
+        curves=expand(f"{RUN}/models/{{name}}/train.jsonl", name=TRAINED),
     output:
         flow=f"{RUN}/figures/cohort_flow.svg",
         report=f"{RUN}/report/index.html",

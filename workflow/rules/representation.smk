@@ -1,14 +1,17 @@
 rule train_ldae:
     input:
         scans=f"{RUN}/cohort/scans.parquet",
+        public=PUBLIC_WEIGHTS,
         index=f"{RUN}/latents/index.parquet",
         ldm=f"{RUN}/models/ldm/weights.safetensors",
     output:
-        **model_files("ldae"),
+        **model_files("{model}"),
     log:
-        f"{RUN}/logs/train_ldae.log",
+        f"{RUN}/logs/train_{{model}}.log",
     benchmark:
-        f"{RUN}/benchmarks/train_ldae.tsv"
+        f"{RUN}/benchmarks/train_{{model}}.tsv"
+    wildcard_constraints:
+        model="ldae|ldae-volume",
     conda:
         ENVIRONMENT
     threads: threads_of("train")
@@ -19,10 +22,12 @@ rule train_ldae:
         latents=subpath(input.index, parent=True),
         ldm=subpath(input.ldm, parent=True),
         model=subpath(output.weights, parent=True),
-        state=f"{RUN}/state/ldae",
-        settings=section("seed", "pretrained", "latents", "ldae"),
+        state=f"{RUN}/state/{{model}}",
+        settings=lambda wildcards: section(
+            "seed", "pretrained", "latents", ldae=wildcards.model.replace("-", "_")
+        ),
     message:
-        "Training semantic encoder and gradient estimator"
+        "Training semantic encoder and gradient estimator of {wildcards.model}"
     shell:
         "ldae train-ldae --scans {input.scans} --derivatives {params.derivatives}"
         " --latents {params.latents} --ldm {params.ldm}"
@@ -33,7 +38,7 @@ rule train_ldae:
 
 rule embed_scans:
     input:
-        **MODELS,
+        encoding_weights,
         scans=f"{RUN}/cohort/scans.parquet",
     output:
         f"{RUN}/embeddings/{{encoder}}.parquet",
@@ -41,6 +46,8 @@ rule embed_scans:
         f"{RUN}/logs/embed/{{encoder}}.log",
     benchmark:
         f"{RUN}/benchmarks/embed/{{encoder}}.tsv"
+    wildcard_constraints:
+        encoder="ldae|ldae-volume|dae|random-init",
     conda:
         ENVIRONMENT
     threads: threads_of("evaluate")
@@ -48,7 +55,7 @@ rule embed_scans:
         **resources("evaluate"),
     params:
         derivatives=DERIVATIVES,
-        models=subpath(input.ldae, ancestor=2),
+        models=f"{RUN}/models",
         settings=section("seed", "sampling"),
     message:
         "Embedding every scan with {wildcards.encoder}"

@@ -1,10 +1,11 @@
 """The sizes of the networks."""
 
+from math import ceil
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ldae.config.section import Count, Fraction, Positive, Section, Triple
+from ldae.config.section import Count, Fraction, NonNegativeCount, Positive, Section, Triple
 
 
 class AutoencoderNetwork(Section):
@@ -49,6 +50,7 @@ class UNet(Section):
 
 
 class SemanticEncoder(Section):
+    kind: Literal["slices"] = "slices"
     widths: Annotated[tuple[Count, ...], Field(min_length=1)]  # ConvNeXt stages
     depths: Annotated[tuple[Count, ...], Field(min_length=1)]
     stochastic_depth: Fraction
@@ -66,6 +68,40 @@ class SemanticEncoder(Section):
         if self.embedding_dim % self.heads:
             raise ValueError(f"heads: {self.heads} do not divide embedding_dim")
         return self
+
+
+class VolumetricEncoder(Section):
+    kind: Literal["volume"]
+    widths: Annotated[tuple[Count, ...], Field(min_length=1)]  # stages, each halves every axis
+    depths: Annotated[tuple[NonNegativeCount, ...], Field(min_length=1)]  # further convolutions
+    norm_groups: Count
+    pool: Triple  # cells the last feature map is pooled to
+    embedding_dim: Count
+    dropout: Fraction
+    standardise: bool  # as of the encoder by slices
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        if len(self.widths) != len(self.depths):
+            raise ValueError("widths and depths: one of each per stage")
+        _require_groups(self.norm_groups, self.widths)
+        return self
+
+    def require_fit(self, shape: tuple[int, int, int], *, name: str) -> None:
+        """Refuse volumes of `shape` whose last feature map has fewer places than `pool` has cells.
+
+        Raises:
+            ValueError: naming the section `name`.
+        """
+        places = [ceil(size / 2 ** len(self.widths)) for size in shape]
+        if any(cells > there for cells, there in zip(self.pool, places, strict=True)):
+            raise ValueError(
+                f"{name}.semantic_encoder.pool: {list(self.pool)} cells, but {len(self.widths)} "
+                f"stages leave {places} places of volumes of {list(shape)} voxels"
+            )
+
+
+Encoder = Annotated[SemanticEncoder | VolumetricEncoder, Field(discriminator="kind")]
 
 
 def _require_groups(groups: int, channels: tuple[int, ...]) -> None:

@@ -6,18 +6,33 @@ from pydantic import Field, model_validator
 
 from ldae.config.cohort import Cohort, Ingestion, Matching, Selection, Split, Synthetic
 from ldae.config.evaluation import (
+    Baseline,
     Bootstrap,
+    Downstream,
+    Generation,
     Interpolation,
     Manipulation,
     Metrics,
     Probe,
     Reconstruction,
     Sampling,
+    Throughput,
     Variation,
+    VoxelPca,
 )
+from ldae.config.networks import UNet
 from ldae.config.preprocessing import Preprocessing, Quality
 from ldae.config.section import Count, Section
-from ldae.config.training import Autoencoder, Diffusion, Latents, Ldae, Ldm
+from ldae.config.training import (
+    Autoencoder,
+    Dae,
+    Diffusion,
+    Latents,
+    Ldae,
+    Ldm,
+    SupervisedAge,
+    SupervisedDiagnosis,
+)
 
 
 class StageResources(Section):
@@ -42,7 +57,7 @@ class Results(Section):
 
     run: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
     seed: Annotated[int, Field(ge=0)]
-    pretrained: str | None  # folder of weights from the internet (LPIPS, ImageNet); null: none
+    pretrained: str | None  # folder of weights that others published; null: none
     cohort: Cohort
     synthetic: Synthetic
     selection: Selection
@@ -56,29 +71,52 @@ class Results(Section):
     diffusion: Diffusion
     ldm: Ldm
     ldae: Ldae
+    ldae_volume: Ldae  # the same with an encoder of whole volumes, and a focus on times
+    baselines: tuple[Baseline, ...]  # besides the LDAE; any of them, or none
+    dae: Dae
+    supervised_diagnosis: SupervisedDiagnosis
+    supervised_age: SupervisedAge
     sampling: Sampling
     bootstrap: Bootstrap
     metrics: Metrics
     reconstruction: Reconstruction
     probe: Probe
+    downstream: Downstream
+    voxel_pca: VoxelPca
     interpolation: Interpolation
     manipulation: Manipulation
     variation: Variation
+    generation: Generation
+    throughput: Throughput
 
     @model_validator(mode="after")
     def _networks_fit_the_volumes(self) -> Self:
         """What single sections cannot know: sizes that must divide each other."""
         halvings = 2 ** (len(self.autoencoder.network.channels) - 1)
-        for axis, size, factor in zip(
-            "xyz", self.preprocessing.grid.shape, self.ldm.network.downsample, strict=True
+        reduced = "autoencoder and diffusion network reduce that axis"
+        self._require_multiples(self.ldm.network, times=halvings, reduced=reduced)
+        if "dae" in self.baselines:
+            self._require_multiples(self.dae.network, times=1, reduced="dae.network reduces it")
+        for name, encoder in (
+            ("ldae", self.ldae.semantic_encoder),
+            ("ldae_volume", self.ldae_volume.semantic_encoder),
+            ("dae", self.dae.semantic_encoder),
+            ("supervised_diagnosis", self.supervised_diagnosis.semantic_encoder),
+            ("supervised_age", self.supervised_age.semantic_encoder),
         ):
-            multiple = halvings * factor ** (len(self.ldm.network.multipliers) - 1)
+            if encoder.kind == "volume":
+                encoder.require_fit(self.preprocessing.grid.shape, name=name)
+        return self
+
+    def _require_multiples(self, network: UNet, *, times: int, reduced: str) -> None:
+        sizes = zip("xyz", self.preprocessing.grid.shape, network.downsample, strict=True)
+        for axis, size, factor in sizes:
+            multiple = times * factor ** (len(network.multipliers) - 1)
             if size % multiple:
                 raise ValueError(
                     f"preprocessing.grid.shape: {size} voxels along {axis} are not a multiple of "
-                    f"{multiple}, by which autoencoder and diffusion network reduce that axis"
+                    f"{multiple}, by which {reduced}"
                 )
-        return self
 
 
 class Config(Results):

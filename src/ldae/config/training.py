@@ -1,11 +1,16 @@
 """How the networks are trained."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from ldae.config.networks import AutoencoderNetwork, Discriminator, SemanticEncoder, UNet
-from ldae.config.section import Count, NonNegative, Positive, Section
+from ldae.config.networks import (
+    AutoencoderNetwork,
+    Discriminator,
+    Encoder,
+    UNet,
+)
+from ldae.config.section import Count, Fraction, NonNegative, Positive, Section
 
 
 class Budget(Section):
@@ -57,7 +62,38 @@ class Ldm(Section):
     training: Training
 
 
+class Timesteps(Section):
+    focus: tuple[Fraction, Fraction]  # of the diffusion time: from, up to
+    share: Fraction  # of the examples that get a time in the focus; the others get any
+
+    @model_validator(mode="after")
+    def _forwards(self) -> Self:
+        if self.focus[0] >= self.focus[1]:
+            raise ValueError(f"focus: {self.focus[0]} to {self.focus[1]} is empty")
+        return self
+
+
 class Ldae(Section):
-    semantic_encoder: SemanticEncoder
+    semantic_encoder: Encoder
     snr_exponent: NonNegative  # of the loss weight snr^exponent / (1 + snr)
+    timesteps: Timesteps
     training: Training
+
+
+class Dae(Section):
+    network: UNet
+    semantic_encoder: Encoder
+    training: Training
+
+
+class Supervised(Section):
+    semantic_encoder: Encoder
+    training: Training
+
+
+class SupervisedDiagnosis(Supervised):
+    watch: Literal["loss", "mcc"]  # of validation: what decides the best weights and patience
+
+
+class SupervisedAge(Supervised):
+    watch: Literal["loss", "mae"]

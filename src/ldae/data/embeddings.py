@@ -25,6 +25,14 @@ def write_embeddings(rows: pd.DataFrame, codes: NDArray[np.float32], path: Path)
     write_table(described.join(pd.DataFrame(codes, columns=names)), path, schema)
 
 
+def code_names(path: Path) -> list[str]:
+    """The columns of a table of embeddings that hold the code: e000, e001, ..."""
+    try:
+        return [name for name in pq.read_schema(path).names if CODE.fullmatch(name)]
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UserError(f"{path}: cannot be read as a Parquet table ({error})") from None
+
+
 def read_embeddings(path: Path, rows: pd.DataFrame) -> NDArray[np.float32]:
     """Codes `(N, E)` of the scans of `rows`, in their order.
 

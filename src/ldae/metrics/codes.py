@@ -1,7 +1,14 @@
 """Is a semantic code alive? A collapsed one can still look good to a probe that standardises it."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
+
+# A code that has collapsed keeps a variance of about 1e-6 per dimension in one or two directions; a
+# live one, 1 to 5 in about ten.
+LEAST_VARIANCE = 0.01
+LEAST_RANK = 2.0
 
 
 def code_statistics(codes: Tensor) -> dict[str, float]:
@@ -16,3 +23,9 @@ def code_statistics(codes: Tensor) -> dict[str, float]:
     shares = eigenvalues / eigenvalues.sum().clamp_min(torch.finfo(torch.float64).tiny)
     entropy = -(shares * shares.clamp_min(1e-30).log()).sum()
     return {"code_variance": float(variance), "code_effective_rank": float(entropy.exp())}
+
+
+def has_collapsed(statistics: Mapping[str, float]) -> bool:
+    """Whether `code_statistics` are those of a code that hardly tells scans apart, or undefined."""
+    variance, rank = statistics["code_variance"], statistics["code_effective_rank"]
+    return not (variance >= LEAST_VARIANCE and rank >= LEAST_RANK)

@@ -5,18 +5,12 @@ Predictions are clamped to [0, 1], the range of a preprocessed scan, before anyt
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from pickle import UnpicklingError
 
-import lpips
 import torch
 from monai.metrics.regression import compute_ms_ssim, compute_ssim_and_cs
 from torch import Tensor
 
-from ldae.errors import UserError
-
 METRICS = ("ssim", "ms_ssim", "lpips", "mse", "psnr", "ssim_brain", "mse_brain")
-SQUEEZENET = "squeezenet1_1-b8a52dc0.pth"
 SIGMA = 1.5  # voxels; of the Gaussian window of SSIM (Wang et al., 2004), cut at the window's edge
 SCALES = 5  # of MS-SSIM, with the weights of Wang et al. (2003)
 SLICES_AT_ONCE = 32
@@ -63,7 +57,7 @@ class ImageScorer:
             smallest = 2 ** (SCALES - 1) * self.window
             reasons.append(f"ms_ssim: {SCALES} scales need {smallest} voxels along every axis")
         if self.perceptual is None:
-            reasons.append(f"lpips: no {SQUEEZENET} in the folder of pretrained weights")
+            reasons.append("lpips: no SqueezeNet in the folder `pretrained`")
         return "; ".join(reasons)
 
     def _fits(self, target: Tensor) -> bool:
@@ -112,26 +106,6 @@ def slice_distance(prediction: Tensor, target: Tensor, perceptual: Perceptual) -
             total = total + torch.cat(distances).mean()
         totals.append(total)
     return torch.stack(totals)
-
-
-def load_perceptual(pretrained: Path | None, device: torch.device) -> Perceptual | None:
-    """LPIPS over SqueezeNet, when the folder of pretrained weights holds torchvision's file."""
-    if pretrained is None or not (pretrained / SQUEEZENET).is_file():
-        return None
-    network = lpips.LPIPS(net="squeeze", pnet_rand=True, verbose=False)
-    path = pretrained / SQUEEZENET
-    try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-        backbone = {
-            name: stored["features." + name.split(".", 1)[1]] for name in network.net.state_dict()
-        }
-        network.net.load_state_dict(backbone)
-    except (OSError, EOFError, KeyError, RuntimeError, UnpicklingError) as error:
-        raise UserError(
-            f"{path}: not torchvision's SqueezeNet 1.1 ({error}); fetch it again"
-        ) from None
-    network = network.to(device).eval()
-    return lambda a, b: network(a, b).flatten()
 
 
 def _rgb(slices: Tensor) -> Tensor:

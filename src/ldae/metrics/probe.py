@@ -2,7 +2,8 @@
 
 Every constant of a probe (mean, standard deviation, weights, regularisation) comes from the scans
 it is fitted on; its regularisation is chosen by cross-validation that keeps a subject's scans in
-one fold. AD is the positive class.
+one fold. The fits have no randomness of their own: a `seed` only draws other folds, which may
+choose another regularisation; without one the folds follow the order of the scans.
 """
 
 from dataclasses import asdict, dataclass
@@ -17,7 +18,13 @@ from sklearn.preprocessing import StandardScaler
 
 from ldae.config import Probe
 from ldae.errors import UserError
-from ldae.metrics.statistics import Array, Statistic, divide
+from ldae.metrics.statistics import Array
+
+SMALLEST = 1e-15  # probability, so that log-losses are finite
+
+
+class TooFewSubjects(UserError):  # noqa: N818  (named for the reader of the message)
+    """A probe cannot be fitted on the training subjects at hand."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class LinearProbe:
     std: tuple[float, ...]
     weight: tuple[float, ...]  # in standardised space
     bias: float
-    regularisation: float  # as chosen: C of the logistic regression, penalty of the ridge
+    regularisation: float  # as chosen: C of the logistic regression, penalty of the ridge; 0: none
 
     def score(self, codes: NDArray[Any]) -> Array:
         """Log-odds of AD, or years, `(N,)` for codes `(N, E)`."""
@@ -72,137 +79,131 @@ class LinearProbe:
         )
 
 
+@dataclass(frozen=True)
+class ClassProbe:
+    """A fitted probe of K classes: the softmax of one linear score per class."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    weight: tuple[tuple[float, ...], ...]  # (K, E), in standardised space
+    bias: tuple[float, ...]
+    regularisation: float  # C of the logistic regression, as chosen
+
+    def probabilities(self, codes: NDArray[Any]) -> Array:
+        """Probabilities `(N, K)` for codes `(N, E)`."""
+        standardised = (codes - np.asarray(self.mean)) / np.asarray(self.std)
+        scores = standardised @ np.asarray(self.weight).T + np.asarray(self.bias)
+        chances = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(chances / chances.sum(axis=1, keepdims=True))
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain numbers."""
+        return asdict(self)
+
+
 def fit_diagnosis(
-    codes: NDArray[Any], positive: NDArray[Any], subjects: NDArray[Any], settings: Probe
+    codes: NDArray[Any],
+    positive: NDArray[Any],
+    subjects: NDArray[Any],
+    settings: Probe,
+    seed: int | None = None,
 ) -> LinearProbe:
     """Logistic regression of `positive` `(N,)` on codes `(N, E)`; C by subject-grouped log-loss.
 
     Raises:
-        UserError: fewer than two subjects in either class.
+        TooFewSubjects: fewer than two subjects in either class.
     """
-    smallest = min(len(np.unique(subjects[positive])), len(np.unique(subjects[~positive])))
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000))
-    search = GridSearchCV(
-        model,
-        {"logisticregression__C": sorted(settings.inverse_regularisation)},
-        scoring="neg_log_loss",
-        cv=StratifiedGroupKFold(_folds(settings.folds, smallest)),
-        error_score="raise",
-    )
-    search.fit(codes, positive.astype(int), groups=subjects)
-    return _read_out(search.best_estimator_, search.best_params_)
+    fitted = _fit_logistic(codes, np.asarray(positive, int), subjects, settings, seed)
+    mean, std, weight, bias, regularisation = fitted
+    return LinearProbe(mean, std, weight[0], bias[0], regularisation)
+
+
+def fit_classes(
+    codes: NDArray[Any],
+    classes: NDArray[Any],
+    subjects: NDArray[Any],
+    settings: Probe,
+    seed: int | None = None,
+) -> ClassProbe:
+    """Multinomial logistic regression of `classes` `(N,)`, 0 to K - 1, on codes `(N, E)`.
+
+    Raises:
+        TooFewSubjects: fewer than two subjects in a class.
+    """
+    return ClassProbe(*_fit_logistic(codes, np.asarray(classes, int), subjects, settings, seed))
 
 
 def fit_age(
-    codes: NDArray[Any], ages: NDArray[Any], subjects: NDArray[Any], settings: Probe
+    codes: NDArray[Any],
+    ages: NDArray[Any],
+    subjects: NDArray[Any],
+    settings: Probe,
+    seed: int | None = None,
 ) -> LinearProbe:
     """Ridge regression of ages `(N,)` on codes `(N, E)`; penalty by subject-grouped squared error.
 
     Raises:
-        UserError: fewer than two subjects.
+        TooFewSubjects: fewer than two subjects.
     """
-    model = make_pipeline(StandardScaler(), Ridge())
+    folds = _folds(settings.folds, len(np.unique(subjects)))
     search = GridSearchCV(
-        model,
+        make_pipeline(StandardScaler(), Ridge()),
         {"ridge__alpha": sorted(settings.ridge_penalty, reverse=True)},
         scoring="neg_mean_squared_error",
-        cv=GroupKFold(_folds(settings.folds, len(np.unique(subjects)))),
+        cv=GroupKFold(folds, shuffle=seed is not None, random_state=seed),
         error_score="raise",
     )
     search.fit(codes, ages, groups=subjects)
-    return _read_out(search.best_estimator_, search.best_params_)
+    mean, std, weight, bias, regularisation = _read_out(search)
+    return LinearProbe(mean, std, weight[0], bias[0], regularisation)
 
 
-def diagnosis_statistics(positive: NDArray[Any], probability: NDArray[Any]) -> dict[str, Statistic]:
-    """Metrics of AD vs CN at a threshold of one half, each a function of the scans' weights.
-
-    A metric whose denominator vanishes (precision when nothing is called AD) is NaN.
-    """
-    truth, called = np.asarray(positive, bool), np.asarray(probability) >= 0.5
-
-    def table(weights: Array) -> tuple[Array, Array, Array, Array]:
-        cells = (truth & called, ~truth & called, truth & ~called, ~truth & ~called)
-        tp, fp, fn, tn = (weights @ cell.astype(float) for cell in cells)
-        return tp, fp, fn, tn
-
-    def accuracy(weights: Array) -> Array:
-        tp, fp, fn, tn = table(weights)
-        return divide(tp + tn, tp + fp + fn + tn)
-
-    def precision(weights: Array) -> Array:
-        tp, fp, _, _ = table(weights)
-        return divide(tp, tp + fp)
-
-    def recall(weights: Array) -> Array:
-        tp, _, fn, _ = table(weights)
-        return divide(tp, tp + fn)
-
-    def f1(weights: Array) -> Array:
-        tp, fp, fn, _ = table(weights)
-        return divide(2 * tp, 2 * tp + fp + fn)
-
-    def mcc(weights: Array) -> Array:
-        tp, fp, fn, tn = table(weights)
-        return divide(tp * tn - fp * fn, np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)))
-
-    def balanced_accuracy(weights: Array) -> Array:
-        tp, fp, fn, tn = table(weights)
-        return (divide(tp, tp + fn) + divide(tn, tn + fp)) / 2
-
-    def roc_auc(weights: Array) -> Array:
-        return _weighted_auc(truth, np.asarray(probability, np.float64), weights)
-
-    metrics = (accuracy, precision, recall, f1, roc_auc, mcc, balanced_accuracy)
-    return {metric.__name__: metric for metric in metrics}
+Numbers = tuple[float, ...]
 
 
-def age_statistics(ages: NDArray[Any], predicted: NDArray[Any]) -> dict[str, Statistic]:
-    """Mean absolute error and root mean square error (years) and R², as functions of weights."""
-    truth = np.asarray(ages, np.float64)
-    error = np.asarray(predicted, np.float64) - truth
+def _fit_logistic(
+    codes: NDArray[Any],
+    classes: NDArray[np.int_],
+    subjects: NDArray[Any],
+    settings: Probe,
+    seed: int | None,
+) -> tuple[Numbers, Numbers, tuple[Numbers, ...], Numbers, float]:
+    """Mean, deviation, weights, biases and regularisation of the best logistic regression."""
+    smallest = min(len(np.unique(subjects[classes == each])) for each in range(classes.max() + 1))
+    folds = _folds(settings.folds, smallest if len(np.unique(classes)) > 1 else 0)
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)),
+        {"logisticregression__C": sorted(settings.inverse_regularisation)},
+        scoring=_log_likelihood,
+        cv=StratifiedGroupKFold(folds, shuffle=seed is not None, random_state=seed),
+        error_score="raise",
+    )
+    search.fit(codes, classes, groups=subjects)
+    return _read_out(search)
 
-    def mae(weights: Array) -> Array:
-        return divide(weights @ np.abs(error), weights.sum(axis=1))
 
-    def rmse(weights: Array) -> Array:
-        return np.asarray(np.sqrt(weights @ error**2 / weights.sum(axis=1)))
-
-    def r2(weights: Array) -> Array:
-        centre = weights @ truth / weights.sum(axis=1)
-        spread = (weights * (truth - centre[:, None]) ** 2).sum(axis=1)
-        return 1 - divide(weights @ error**2, spread)
-
-    return {metric.__name__: metric for metric in (mae, rmse, r2)}
-
-
-def _weighted_auc(truth: NDArray[np.bool_], score: Array, weights: Array) -> Array:
-    """Weighted share of (positive, negative) pairs in the right order; ties count half."""
-    order = np.argsort(score, kind="stable")
-    score, truth, weights = score[order], truth[order], weights[:, order]
-    negative = np.cumsum(np.where(truth, 0, weights), axis=1)
-    negative = np.concatenate([np.zeros((len(weights), 1)), negative], axis=1)
-    below = negative[:, np.searchsorted(score, score, side="left")]
-    up_to = negative[:, np.searchsorted(score, score, side="right")]
-    positive = np.where(truth, weights, 0)
-    pairs = positive.sum(axis=1) * negative[:, -1]
-    return divide((positive * (below + up_to) / 2).sum(axis=1), pairs)
+def _log_likelihood(model: Any, codes: NDArray[Any], classes: NDArray[Any]) -> float:
+    """Mean log-probability of the true class, also where a fold lacks one of the classes."""
+    right = classes[:, None] == model.classes_
+    chances = (model.predict_proba(codes) * right).sum(axis=1)
+    return float(np.log(np.maximum(chances, SMALLEST)).mean())
 
 
 def _folds(wanted: int, subjects: int) -> int:
     if subjects < 2:
-        raise UserError(
-            f"a probe needs two training subjects at least (AD vs CN: of each), found {subjects}; "
-            "enlarge the cohort or the training split"
+        raise TooFewSubjects(
+            "a probe needs two training subjects at least (of each class, where it tells classes "
+            f"apart), found {subjects}; enlarge the cohort or the training split"
         )
     return min(wanted, subjects)
 
 
-def _read_out(pipeline: Any, chosen: dict[str, float]) -> LinearProbe:
-    scaler, model = pipeline[0], pipeline[-1]
-    return LinearProbe(
-        mean=tuple(scaler.mean_.tolist()),
-        std=tuple(scaler.scale_.tolist()),
-        weight=tuple(np.ravel(model.coef_).tolist()),
-        bias=float(np.ravel(model.intercept_)[0]),
-        regularisation=float(next(iter(chosen.values()))),
+def _read_out(search: Any) -> tuple[Numbers, Numbers, tuple[Numbers, ...], Numbers, float]:
+    scaler, model = search.best_estimator_[0], search.best_estimator_[-1]
+    return (
+        tuple(scaler.mean_.tolist()),
+        tuple(scaler.scale_.tolist()),
+        tuple(tuple(row) for row in np.atleast_2d(model.coef_).tolist()),
+        tuple(np.atleast_1d(model.intercept_).tolist()),
+        float(next(iter(search.best_params_.values()))),
     )

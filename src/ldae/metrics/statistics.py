@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -35,8 +36,8 @@ def subject_weights(subjects: Sequence[str], *, replicates: int, seed: int) -> A
 def bootstrap_interval(statistic: Statistic, weights: Array, confidence: float) -> Interval:
     """The estimate and its percentile interval under `weights` of `subject_weights`.
 
-    Replicates in which the statistic is undefined (one class absent, say) are left out. An
-    undefined estimate has undefined bounds.
+    Replicates in which the statistic is undefined (one class absent, say) are left out; one that is
+    infinite counts as such. An undefined estimate has undefined bounds.
     """
     value = float(statistic(np.ones((1, weights.shape[1])))[0])
     replicates = statistic(weights)
@@ -44,7 +45,9 @@ def bootstrap_interval(statistic: Statistic, weights: Array, confidence: float) 
     if np.isnan(value) or replicates.size == 0:
         return Interval(value, float("nan"), float("nan"))
     tail = 50 * (1 - confidence)
-    low, high = np.percentile(replicates, [tail, 100 - tail])
+    # Between two infinite values there is no interpolating.
+    method: Literal["linear", "nearest"] = "linear" if np.isfinite(replicates).all() else "nearest"
+    low, high = np.percentile(replicates, [tail, 100 - tail], method=method)
     return Interval(value, float(low), float(high))
 
 
@@ -70,6 +73,11 @@ def ratio_of(numerator: ArrayLike, denominator: ArrayLike) -> Statistic:
     """The ratio of two sums over scans."""
     above, below = np.asarray(numerator, np.float64), np.asarray(denominator, np.float64)
     return lambda weights: divide(weights @ above, weights @ below)
+
+
+def difference_of(one: Statistic, other: Statistic) -> Statistic:
+    """One statistic less another of the same scans: both see the same replicates, hence paired."""
+    return lambda weights: one(weights) - other(weights)
 
 
 def divide(numerator: Array, denominator: Array) -> Array:

@@ -8,8 +8,10 @@ from ldae.nets.autoencoder import Autoencoder
 from ldae.nets.gradient_estimator import ShiftedNoisePredictor
 from ldae.nets.semantic_encoder import SemanticEncoder, StandardisedEncoder
 from ldae.nets.unet import NoisePredictor
+from ldae.nets.volumetric_encoder import VolumetricEncoder
 
 Shape = tuple[int, int, int]
+SemanticNetwork = SemanticEncoder | VolumetricEncoder | StandardisedEncoder
 
 
 def build_autoencoder(network: config.AutoencoderNetwork) -> Autoencoder:
@@ -23,11 +25,10 @@ def build_noise_predictor(network: config.UNet, latent_channels: int) -> NoisePr
     return NoisePredictor(in_channels=latent_channels, **network.model_dump())
 
 
-def build_semantic_encoder(
-    encoder: config.SemanticEncoder, volume_shape: Shape
-) -> SemanticEncoder | StandardisedEncoder:
+def build_semantic_encoder(encoder: config.Encoder, volume_shape: Shape) -> SemanticNetwork:
     """The semantic encoder for volumes of `volume_shape`, untrained and not yet standardised."""
-    network = SemanticEncoder(**encoder.model_dump(exclude={"initialise", "standardise"}))
+    form = encoder.model_dump(exclude={"kind", "initialise", "standardise"})
+    network = VolumetricEncoder(**form) if encoder.kind == "volume" else SemanticEncoder(**form)
     return StandardisedEncoder(network, volume_shape) if encoder.standardise else network
 
 

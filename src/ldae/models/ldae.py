@@ -6,14 +6,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ldae import config
 from ldae.diffusion import ddim
 from ldae.diffusion.schedule import NoiseSchedule
 from ldae.diffusion.shift import score_shift
 from ldae.models.autoencoder import LatentShape, load_autoencoder
 from ldae.models.build import Shape, build_semantic_encoder, representation
 from ldae.models.ldm import load_ldm
-from ldae.models.stored import frozen, require_match, stored_key
+from ldae.models.stored import frozen, require_match, stored_encoder, stored_key
+from ldae.models.together import together
 from ldae.nets.autoencoder import Autoencoder
 from ldae.nets.gradient_estimator import ShiftedNoisePredictor
 from ldae.nets.unet import NoisePredictor
@@ -25,8 +25,8 @@ class LatentDiffusionAutoencoder:
     """Everything that encodes a scan into (z_T, y_sem) and back; modules are in evaluation mode.
 
     `z_0` is the scaled posterior mean (B, C, X, Y, Z), `y` the semantic code (B, E). Tensors may
-    arrive on any device and leave on `device`. The autoencoder sees volumes one by one: that
-    bounds its memory.
+    arrive on any device and leave on `device`. The autoencoder sees no more volumes at once than
+    `together` allows: that bounds its memory.
     """
 
     autoencoder: Autoencoder
@@ -45,14 +45,15 @@ class LatentDiffusionAutoencoder:
     @torch.no_grad()
     def to_latent(self, x: Tensor) -> Tensor:
         """Scaled posterior mean z_0 of volumes (B, 1, X, Y, Z) in [0, 1]."""
-        means = [self.autoencoder.encode(each.to(self.device))[0] for each in torch.split(x, 1)]
+        parts = torch.split(x, together(self.volume_shape))
+        means = [self.autoencoder.encode(part.to(self.device))[0] for part in parts]
         return torch.cat(means) * self.latent_scale
 
     @torch.no_grad()
     def to_volume(self, z_0: Tensor) -> Tensor:
         """Volumes (B, 1, X, Y, Z) of scaled latents; not bounded to [0, 1]."""
-        z = torch.split(z_0.to(self.device) / self.latent_scale, 1)
-        return torch.cat([self.autoencoder.decode(each) for each in z])
+        z = torch.split(z_0.to(self.device) / self.latent_scale, together(self.volume_shape))
+        return torch.cat([self.autoencoder.decode(part) for part in z])
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
@@ -88,12 +89,17 @@ class LatentDiffusionAutoencoder:
 
 
 def load_ldae(
-    models: Path, *, clip: float | None = None, device: torch.device | None = None
+    models: Path,
+    *,
+    name: str = "ldae",
+    clip: float | None = None,
+    device: torch.device | None = None,
 ) -> LatentDiffusionAutoencoder:
-    """Rebuild the latent diffusion autoencoder from `models`/{autoencoder,ldm,ldae}.
+    """Rebuild a latent diffusion autoencoder from `models`/{autoencoder,ldm} and `models`/`name`.
 
     Args:
         models: folder of the three model folders.
+        name: `ldae`, the paper's, or `ldae-volume`, whose encoder sees whole volumes.
         clip: bound on the predicted clean latent in every DDIM step; None: no bound.
         device: where it shall run; None: the first visible GPU, else the CPU.
 
@@ -103,10 +109,10 @@ def load_ldae(
     latent = load_autoencoder(models / "autoencoder", device=device)
     ldm = load_ldm(models / "ldm", device=latent.device)
     require_match(ldm.autoencoder, latent.weights, models / "ldm", models / "autoencoder")
-    folder = models / "ldae"
+    folder = models / name
     stored = load_model_config(folder)
     require_match(stored_key(stored, "ldm", folder), ldm.weights, folder, models / "ldm")
-    encoder = config.SemanticEncoder.model_validate(stored_key(stored, "network", folder))
+    encoder = stored_encoder(stored, folder)
     semantic_encoder = build_semantic_encoder(encoder, latent.volume_shape)
     shifted = ShiftedNoisePredictor(ldm.noise_predictor, encoder.embedding_dim)
     load_weights(folder, representation(semantic_encoder, shifted))

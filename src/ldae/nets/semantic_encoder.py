@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.convnext import CNBlockConfig, ConvNeXt
 
+from ldae.nets.volumetric_encoder import VolumetricEncoder
+
 
 class SliceEncoder(nn.Module):
     """ConvNeXt (Liu et al. 2022) of any width and depth on single-channel slices.
@@ -145,7 +147,9 @@ class StandardisedEncoder(nn.Module):
     code_mean: Tensor
     code_std: Tensor
 
-    def __init__(self, encoder: SemanticEncoder, volume_shape: tuple[int, int, int]) -> None:
+    def __init__(
+        self, encoder: SemanticEncoder | VolumetricEncoder, volume_shape: tuple[int, int, int]
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.register_buffer("mean_volume", torch.zeros(tuple(volume_shape)))

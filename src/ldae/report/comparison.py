@@ -5,7 +5,7 @@ bound for everything beyond it (`>0.93`). This run is *inside* when its interval
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, NamedTuple
 
 import pandas as pd
@@ -20,15 +20,15 @@ COMPARED = [
     "table", "row", "metric", "paper", "this_run", "low", "high", "verdict", "cause", "note",
 ]  # fmt: skip
 
-# Which of this run's tables a row of the paper is looked up in, and by which columns.
-RECONSTRUCTION = ("reconstruction", ("model", "start", "steps"))
+# By which columns of this run's table of the same name a row of the paper is looked up.
 SOURCES = {
-    "reconstruction": RECONSTRUCTION,
-    "models": RECONSTRUCTION,
-    "downstream": ("downstream", ("encoder", "task")),
-    "interpolation": ("interpolation", ("method", "gap_months")),
-    "throughput": ("throughput", ("model",)),
+    "reconstruction": ("model", "start", "steps"),
+    "models": ("model", "start"),
+    "downstream": ("encoder", "task"),
+    "interpolation": ("method", "gap_months"),
+    "throughput": ("model", "operation"),
 }
+AS_PAPER = "_as_paper"  # ends the names of tasks that follow the paper's code
 
 
 class Measured(NamedTuple):
@@ -37,6 +37,23 @@ class Measured(NamedTuple):
     value: float
     low: float
     high: float
+
+
+class Number(NamedTuple):
+    """Which of the paper's numbers: `row` is `ldae/encoded/50`, its first part the `model`."""
+
+    table: str
+    row: str
+    metric: str
+
+    @property
+    def model(self) -> str:
+        """What the number is of."""
+        return self.row.partition("/")[0]
+
+
+Causes = Callable[[Number], list[str]]
+"""The known reasons why this run may differ in a number."""
 
 
 def reported_range(printed: str) -> tuple[float, float]:
@@ -66,13 +83,33 @@ def verdict(printed: str, measured: Measured, *, lower_is_better: bool) -> Verdi
     return "better" if (measured.high < low) == lower_is_better else "worse"
 
 
-def measure(frame: pd.DataFrame, keys: Mapping[str, str], metric: str) -> Measured | str:
-    """The number in the row of `frame` named by `keys`, or why there is none."""
+def by_the_papers_definitions(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of this run's table `name` that the paper's stand beside.
+
+    Of probes those trained and scored as the paper's code does; of speeds those at the most steps,
+    since it does not say how many it took.
+    """
+    if name == "downstream":
+        chosen = table[table["task"].str.endswith(AS_PAPER)]
+        return chosen.assign(task=chosen["task"].str.removesuffix(AS_PAPER))
+    if name == "throughput":
+        most: pd.DataFrame = table[table["steps"] == table["steps"].max()]
+        return most
+    return table
+
+
+def measure(
+    frame: pd.DataFrame, keys: Mapping[str, str], metric: str, *, left_out: Iterable[str] = ()
+) -> Measured | str:
+    """The number in the row of `frame` named by `keys`, or why there is none.
+
+    `left_out` names the models that this run was told to do without.
+    """
     found = frame
     for column, wanted in keys.items():
         present = found[column].astype(str)
         if wanted not in set(present):
-            return _why_absent(column, wanted, present)
+            return _why_absent(column, wanted, present, left_out)
         found = found[present == wanted]
     if len(found) != 1:
         raise UserError(f"{len(found)} rows for {'/'.join(keys.values())}: expected one")
@@ -88,32 +125,30 @@ def measure(frame: pd.DataFrame, keys: Mapping[str, str], metric: str) -> Measur
 
 
 def compare(
-    reported: pd.DataFrame, measured: Mapping[str, pd.DataFrame], causes: Mapping[str, list[str]]
+    reported: pd.DataFrame,
+    measured: Mapping[str, pd.DataFrame],
+    causes: Causes,
+    *,
+    left_out: Iterable[str] = (),
 ) -> pd.DataFrame:
     """Every reported number with this run's, in the order of `reported`; columns `COMPARED`.
 
-    `measured` holds this run's tables by name; `causes` the known reasons for a deviation, by table
-    of the paper (`downstream`) or table and metric (`downstream.recall`).
+    `measured` holds this run's tables by name, `left_out` the models it was told to do without.
     """
+    sources = {name: by_the_papers_definitions(name, table) for name, table in measured.items()}
     rows = []
     for record in reported.to_dict("records"):
-        source, columns = SOURCES[record["table"]]
-        keys = dict(zip(columns, record["row"].split("/"), strict=True))
-        result: Measured | str = _NOT_YET.get(source, f"there is no table {source}")
-        if source in measured:
-            result = measure(measured[source], keys, record["metric"])
+        number = Number(record["table"], record["row"], record["metric"])
+        keys = dict(zip(SOURCES[number.table], number.row.split("/"), strict=True))
+        result: Measured | str = f"this run has no table {number.table}"
+        if number.table in sources:
+            result = measure(sources[number.table], keys, number.metric, left_out=left_out)
         if isinstance(result, str):
             rows.append(record | {"verdict": "not computed", "cause": result})
             continue
-        judged = verdict(
-            record["paper"], result, lower_is_better=record["metric"] in LOWER_IS_BETTER
-        )
-        known = [
-            *causes.get(record["table"], []),
-            *causes.get(f"{record['table']}.{record['metric']}", []),
-        ]
+        judged = verdict(record["paper"], result, lower_is_better=number.metric in LOWER_IS_BETTER)
         numbers = {"this_run": result.value, "low": result.low, "high": result.high}
-        rows.append(record | numbers | {"verdict": judged, "cause": "; ".join(known)})
+        rows.append(record | numbers | {"verdict": judged, "cause": "; ".join(causes(number))})
     return pd.DataFrame(rows).reindex(columns=COMPARED)
 
 
@@ -124,16 +159,20 @@ def explanations(table: pd.DataFrame) -> dict[str, str]:
     return {name: f"{name}: {why}" for name, _, why in (part.partition(": ") for part in parts)}
 
 
-_NOT_YET = {
-    "interpolation": "interpolation is drawn for one subject, not scored over all, in this version",
-    "throughput": "throughput is not measured in this version",
-}
-
-
-def _why_absent(column: str, wanted: str, present: "pd.Series[str]") -> str:
-    if column in {"model", "encoder", "method"}:
-        return f"{MODELS.get(wanted, wanted)} is not evaluated in this version"
+def _why_absent(
+    column: str, wanted: str, present: "pd.Series[str]", left_out: Iterable[str]
+) -> str:
+    if wanted in left_out:
+        return f"{MODELS.get(wanted, wanted)} was not run: it is not among the `baselines`"
     if column == "steps":
         there = sorted({int(steps) for steps in present})
         return f"this run samples with {', '.join(map(str, there))} steps only"
-    return f"{column} {wanted} is not evaluated in this run"
+    if column == "gap_months":
+        gaps = sorted({int(gap) for gap in present})
+        return (
+            f"no test subject of this cohort has three sessions over {wanted} months "
+            f"(there are gaps of {', '.join(map(str, gaps))})"
+        )
+    if present.empty:
+        return "the table has no rows, see its stage's log"
+    return f"{MODELS.get(wanted, wanted)} is not evaluated in this version"

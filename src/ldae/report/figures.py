@@ -79,6 +79,17 @@ def draw_rows(
         figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
 
 
+def draw_note(path: Path, *, title: str, note: str) -> None:
+    """Write a PNG that says why there is nothing to draw."""
+    width, height = LABEL_INCHES + 5 * PANEL_INCHES, TITLE_INCHES
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    figure.text(0.12 / width, 1 - 0.12 / height, title, va="top", fontsize=10, weight="bold")
+    figure.text(0.12 / width, 1 - 0.42 / height, note, va="top", fontsize=8)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
+
+
 def centre_of(brain: NDArray[np.bool_]) -> tuple[int, int, int]:
     """The voxel in the middle of a mask's bounding box; of the volume when the mask is empty."""
     if not brain.any():

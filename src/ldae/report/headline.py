@@ -32,10 +32,9 @@ def headline_rows(comparison: pd.DataFrame) -> pd.DataFrame:
     rank = steps + 1e6 * computed(comparison)
     largest = rank == rank.groupby(parts[0]).transform("max")
     models = comparison["table"] == "models"
-    others = models & ~parts[0].isin(parts[0][reconstruction])
-    return comparison[
-        largest | (others & (comparison["metric"] != "latent_dim")) | ~(reconstruction | models)
-    ]
+    known = comparison["row"].isin(parts[0][reconstruction])
+    others = models & ~known & (comparison["metric"] != "latent_dim")
+    return comparison[largest | others | ~(reconstruction | models)]
 
 
 def computed(comparison: pd.DataFrame) -> "pd.Series[bool]":

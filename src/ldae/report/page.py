@@ -2,10 +2,9 @@
 
 import base64
 import hashlib
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import yaml
@@ -13,10 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ldae.config import Section
+from ldae.report.beside import headline, missing, papers_tables, tiles
 from ldae.report.curves import HEIGHT, LEFT, WIDTH, Chart
-from ldae.report.headline import computed, headline_rows, interval, known_differences
+from ldae.report.headline import known_differences
 from ldae.report.html_table import EMPTY, HtmlTable, data_uri
-from ldae.report.labels import metric_label, row_label
 from ldae.report.quality import HEIGHT as HISTOGRAM_HEIGHT
 from ldae.report.quality import WIDTH as HISTOGRAM_WIDTH
 from ldae.report.quality import Histogram
@@ -24,8 +23,10 @@ from ldae.report.representation import Vitality
 from ldae.report.timing import clock
 
 PLACED = {
-    "paper", "reconstruction", "representation", "downstream",
-    "interpolation", "manipulation", "variation",
+    "paper", "reconstruction", "models", "representation", "representation_by_time",
+    "downstream", "downstream_by_group", "downstream_compared",
+    "interpolation", "manipulation", "manipulation_audits", "variation",
+    "generation", "throughput",
 }  # fmt: skip
 MEDIA = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg"}
 
@@ -93,16 +94,6 @@ class Scanned:
 
 
 @dataclass(frozen=True)
-class Compared:
-    """One of the paper's numbers beside this run's."""
-
-    metric: str
-    paper: str
-    this_run: str
-    verdict: str
-
-
-@dataclass(frozen=True)
 class Page:
     """Everything the template shows."""
 
@@ -119,6 +110,7 @@ class Page:
     quality: CohortQuality
     timing: pd.DataFrame
     gaps: Sequence[Gap]
+    weights: Sequence[Gap]
 
 
 def render(page: Page) -> str:
@@ -135,9 +127,10 @@ def render(page: Page) -> str:
     return environment.get_template("page.html").render(
         page=page,
         run=page.run,
-        headline=_headline(page.comparison),
-        tiles=_tiles(page.comparison),
-        causes=_causes(page.comparison),
+        headline=headline(page.comparison),
+        tiles=tiles(page.comparison),
+        beside=papers_tables(page.comparison),
+        causes=missing(page.comparison),
         differences=known_differences(page.comparison),
         others=_unplaced(page),
         settings_yaml=_yaml(page.run.settings),
@@ -158,40 +151,6 @@ def load_picture(path: Path) -> Picture:
 
 def _asset(name: str) -> str:
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
-
-
-def _headline(comparison: pd.DataFrame) -> dict[str, list[Compared]]:
-    """By row of the paper, its numbers beside this run's, where this run has any."""
-    rows = headline_rows(comparison)
-    groups: dict[str, list[Compared]] = {}
-    for row in rows[computed(rows)].to_dict("records"):
-        groups.setdefault(row_label(row["table"], row["row"]), []).append(_compared(row))
-    return groups
-
-
-def _tiles(comparison: pd.DataFrame) -> list[tuple[str, Compared]]:
-    """The three numbers of the paper's abstract that this run has."""
-    rows = headline_rows(comparison)
-    rows = rows[rows["this_run"].notna()]
-    chosen = rows[
-        (rows["row"].str.startswith("ldae/encoded") & (rows["metric"] == "ssim"))
-        | (rows["row"].str.startswith("ldae/") & rows["metric"].isin(["roc_auc", "mae"]))
-    ]
-    return [
-        (row_label(row["table"], row["row"]), _compared(row)) for row in chosen.to_dict("records")
-    ]
-
-
-def _compared(row: dict[Hashable, Any]) -> Compared:
-    absent = pd.isna(row["this_run"])
-    run = EMPTY if absent else interval(row["this_run"], row["low"], row["high"])
-    return Compared(metric_label(row["metric"]), row["paper"], run, row["verdict"])
-
-
-def _causes(comparison: pd.DataFrame) -> list[tuple[str, int]]:
-    """Why numbers of the paper have none of this run beside them, with how many."""
-    missing = comparison.loc[comparison["verdict"] == "not computed", "cause"]
-    return [(str(cause), len(rows)) for cause, rows in missing.groupby(missing, sort=False)]
 
 
 def _unplaced(page: Page) -> dict[str, list[HtmlTable] | list[Picture]]:

@@ -1,14 +1,15 @@
-"""Store every scan's semantic code, by the trained encoder or by the same one untrained."""
+"""Store every scan's semantic code, by a trained encoder or by the LDAE's untrained."""
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor
 
-from ldae import config
 from ldae.config import Sampling, Section
 from ldae.data.batches import ScanBatches
 from ldae.data.choices import take_split
@@ -16,11 +17,21 @@ from ldae.data.embeddings import write_embeddings
 from ldae.data.volumes import VolumeSet
 from ldae.models.autoencoder import load_autoencoder
 from ldae.models.build import build_semantic_encoder
+from ldae.models.dae import load_dae
+from ldae.models.diffusion_autoencoder import DiffusionAutoencoder
+from ldae.models.encoder import standardise
 from ldae.models.ldae import load_ldae
-from ldae.nets.semantic_encoder import StandardisedEncoder
+from ldae.models.stored import stored_encoder
 from ldae.runtime import pick_device, seeded_generator, use_threads
 from ldae.tables import SCANS, read_table
 from ldae.weights.folder import load_model_config
+
+Encode = Callable[[Tensor], Tensor]  # (B, 1, X, Y, Z) to (B, E)
+TRAINED: dict[str, Callable[..., DiffusionAutoencoder]] = {
+    "ldae": load_ldae,
+    "ldae-volume": partial(load_ldae, name="ldae-volume"),
+    "dae": load_dae,
+}
 
 
 class Settings(Section):
@@ -35,7 +46,7 @@ def embed_scans(
     scans: Path,
     derivatives: Path,
     models: Path,
-    encoder: Literal["ldae", "random-init"],
+    encoder: Literal["ldae", "ldae-volume", "dae", "random-init"],
     embeddings: Path,
     threads: int,
     settings: Settings,
@@ -45,8 +56,9 @@ def embed_scans(
     Args:
         scans: the table of scans (`cohort/scans.parquet`).
         derivatives: the folder its volumes lie in.
-        models: the folder of `autoencoder`, `ldm` and `ldae`.
-        encoder: `ldae`, the trained one, or the control `random-init`: the same architecture with
+        models: the folder of the models; `ldae` and `ldae-volume` need `autoencoder` and `ldm`
+            beside their own.
+        encoder: of a trained model, or the control `random-init`: the LDAE's architecture with
             fresh weights, standardised on training volumes as the trained one was before training.
         embeddings: the table to write.
         threads: CPU threads.
@@ -55,24 +67,23 @@ def embed_scans(
     use_threads(threads)
     device = pick_device()
     rows = take_split(read_table(scans, SCANS), "train", "validation", "test")
-    if encoder == "ldae":
-        network = load_ldae(models, device=device).semantic_encoder
-    else:
+    if encoder == "random-init":
         volumes = VolumeSet(rows[rows["split"] == "train"], derivatives)
-        network = _untrained(models, volumes, settings.seed).to(device)
+        encode = _untrained(models, volumes, settings.seed, device)
+    else:
+        encode = TRAINED[encoder](models, device=device).encode
     batches = ScanBatches(rows, derivatives, settings.sampling.batch_size, device)
     with torch.inference_mode():
-        codes = [network(batch.x).float().cpu().numpy() for batch in batches]
+        codes = [encode(batch.x).float().cpu().numpy() for batch in batches]
     write_embeddings(rows, np.concatenate(codes), embeddings)
     logging.info("%d scans encoded by %s", len(rows), encoder)
 
 
-def _untrained(models: Path, volumes: VolumeSet, seed: int) -> nn.Module:
-    stored = load_model_config(models / "ldae")["network"]
+def _untrained(models: Path, volumes: VolumeSet, seed: int, device: torch.device) -> Encode:
+    form = stored_encoder(load_model_config(models / "ldae"), models / "ldae")
     shape = load_autoencoder(models / "autoencoder").volume_shape
     with torch.random.fork_rng():
         torch.manual_seed(seeded_generator(seed, "random-init").initial_seed())
-        network = build_semantic_encoder(config.SemanticEncoder.model_validate(stored), shape)
-    if isinstance(network, StandardisedEncoder):
-        network.standardise(volumes)
-    return network.eval()
+        network = build_semantic_encoder(form, shape)
+    standardise(network, volumes, name="random-init")
+    return network.eval().to(device)

@@ -4,7 +4,7 @@ import json
 import logging
 from pathlib import Path
 
-from ldae.runtime import sha256, write_json
+from ldae.weights.public import write_checksums
 
 
 def fetch_brain_network(*, network: Path) -> None:
@@ -21,6 +21,5 @@ def fetch_brain_network(*, network: Path) -> None:
     from ldae.preprocessing.network_brain import fetch_network, network_files  # noqa: PLC0415
 
     fetch_network(network)
-    sums = {file.name: sha256(file) for file in network_files(network)}
-    write_json(network / "checksums.json", sums)
+    sums = write_checksums(network, list(network_files(network)))
     logging.info("%s: %s", network, json.dumps(sums))

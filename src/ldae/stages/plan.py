@@ -8,11 +8,13 @@ import torch
 
 from ldae import config
 from ldae.models.build import build_autoencoder, build_noise_predictor, build_semantic_encoder
+from ldae.models.dae import build_voxel_noise_predictor
 from ldae.nets.autoencoder import build_discriminator
 from ldae.nets.gradient_estimator import ShiftedNoisePredictor
 from ldae.training.cost import Part, activation_bytes, training_flops
-from ldae.training.perceptual import perceptual_loss
+from ldae.training.perceptual import SlicePerceptualLoss
 from ldae.training.plan import optimiser_steps
+from ldae.weights.perceptual import load_lpips
 
 GIB = 2**30
 FLOAT_BYTES = 4
@@ -40,6 +42,11 @@ class Settings(config.Section):
     autoencoder: config.Autoencoder
     ldm: config.Ldm
     ldae: config.Ldae
+    ldae_volume: config.Ldae
+    baselines: tuple[config.Baseline, ...]
+    dae: config.Dae
+    supervised_diagnosis: config.SupervisedDiagnosis
+    supervised_age: config.SupervisedAge
 
 
 @dataclass(frozen=True)
@@ -108,29 +115,21 @@ def plan(*, settings: Settings, scans: int = 12_000, tflops: float = 100.0) -> N
 
 
 def forecast(settings: Settings, train: int) -> list[Forecast]:
-    """The three trainings, on `train` scans."""
+    """The trainings, on `train` scans."""
     volume = (1, *settings.preprocessing.grid.shape)
     with torch.device("meta"):
         autoencoder = build_autoencoder(settings.autoencoder.network).train()
         latent = autoencoder.latent_shape(volume[1:])
         noise_predictor = build_noise_predictor(settings.ldm.network, latent[0]).train()
-        shifted = ShiftedNoisePredictor(
-            build_noise_predictor(settings.ldm.network, latent[0]),
-            settings.ldae.semantic_encoder.embedding_dim,
-        ).train()
-        encoder = build_semantic_encoder(
-            settings.ldae.semantic_encoder, settings.preprocessing.grid.shape
-        ).train()
         critic = settings.autoencoder.discriminator
         discriminator = build_discriminator(channels=critic.channels, layers=critic.layers)
-        perceptual = perceptual_loss(settings.pretrained)
-    code = (settings.ldae.semantic_encoder.embedding_dim,)
+        distance = load_lpips(settings.pretrained)
     losses = settings.autoencoder.loss
     compressing = [Part(autoencoder, [volume, latent], autoencoder.blocks)]
     if losses.adversarial > 0:
         compressing.append(Part(discriminator, [volume], passes=3))
-    if losses.perceptual > 0 and perceptual is not None:
-        compressing.append(Part(perceptual, [volume, volume]))
+    if losses.perceptual > 0 and distance is not None:
+        compressing.append(Part(SlicePerceptualLoss(distance), [volume, volume]))
     return [
         _of("autoencoder", compressing, settings.autoencoder.training, train),
         _of(
@@ -141,13 +140,57 @@ def forecast(settings: Settings, train: int) -> list[Forecast]:
         ),
         _of(
             "ldae",
-            [
-                Part(encoder, [volume], encoder.blocks),
-                Part(shifted, [latent, (), code], shifted.blocks),
-            ],
+            _representation(settings.ldae, settings, latent=latent),
             settings.ldae.training,
             train,
         ),
+        *_baselines(settings, train, latent=latent),
+    ]
+
+
+def _baselines(settings: Settings, train: int, *, latent: tuple[int, ...]) -> list[Forecast]:
+    """Those of the setting `baselines`; diagnosis is counted as if every scan were AD or CN."""
+    shape = settings.preprocessing.grid.shape
+    found = []
+    if "ldae-volume" in settings.baselines:
+        parts = _representation(settings.ldae_volume, settings, latent=latent)
+        found.append(_of("ldae-volume", parts, settings.ldae_volume.training, train))
+    if "dae" in settings.baselines:
+        code = settings.dae.semantic_encoder.embedding_dim
+        with torch.device("meta"):
+            network = build_voxel_noise_predictor(settings.dae.network, code).train()
+        parts = [
+            _encoder(settings.dae.semantic_encoder, shape),
+            Part(network, [(1, *shape), (), (code,)], network.blocks),
+        ]
+        found.append(_of("dae", parts, settings.dae.training, train))
+    if "supervised" in settings.baselines:
+        for name, asked in (
+            ("supervised-diagnosis", settings.supervised_diagnosis),
+            ("supervised-age", settings.supervised_age),
+        ):
+            parts = [_encoder(asked.semantic_encoder, shape)]
+            found.append(_of(name, parts, asked.training, train))
+    return found
+
+
+def _encoder(encoder: config.Encoder, shape: tuple[int, int, int]) -> Part:
+    with torch.device("meta"):
+        network = build_semantic_encoder(encoder, shape).train()
+    return Part(network, [(1, *shape)], network.blocks)
+
+
+def _representation(
+    ldae: config.Ldae, settings: Settings, *, latent: tuple[int, ...]
+) -> list[Part]:
+    """Semantic encoder and gradient estimator, for latents (C, X, Y, Z)."""
+    shape, code = settings.preprocessing.grid.shape, ldae.semantic_encoder.embedding_dim
+    with torch.device("meta"):
+        base = build_noise_predictor(settings.ldm.network, latent[0])
+        shifted = ShiftedNoisePredictor(base, code).train()
+    return [
+        _encoder(ldae.semantic_encoder, shape),
+        Part(shifted, [latent, (), (code,)], shifted.blocks),
     ]
 
 
@@ -170,7 +213,7 @@ def _of(name: str, parts: list[Part], training: config.Training, train: int) -> 
 
 def _without(settings: Settings) -> str:
     wanted = settings.autoencoder.loss.perceptual > 0
-    missing = wanted and perceptual_loss(settings.pretrained) is None
+    missing = wanted and load_lpips(settings.pretrained) is None
     return "; the perceptual loss is not counted, `pretrained` lacks its weights" if missing else ""
 
 

@@ -23,16 +23,17 @@ from ldae.models.build import build_autoencoder
 from ldae.nets.autoencoder import Autoencoder, build_discriminator
 from ldae.nets.recompute import recompute_activations
 from ldae.runtime import seeded_generator, write_text
-from ldae.tables import KEYS, SCANS, read_table
+from ldae.tables import SCANS, read_table, scan_names
 from ldae.training.autoencoding import AdversarialStep, AutoencoderObjective, channel_kl
 from ldae.training.checkpoint import Checkpoint
 from ldae.training.fabric import launch
 from ldae.training.loop import fit
-from ldae.training.perceptual import WEIGHTS as PERCEPTUAL_WEIGHTS
-from ldae.training.perceptual import perceptual_loss
+from ldae.training.perceptual import SlicePerceptualLoss
 from ldae.training.ranks import spread
 from ldae.training.steps import Trained
 from ldae.weights.folder import save_model
+from ldae.weights.perceptual import load_lpips
+from ldae.weights.public import SQUEEZENET
 
 MEASURED = ("loss", "mse", "latent_spread", "posterior_std")
 IDLE_NATS = 0.01  # a latent channel whose posterior differs less from N(0, 1) carries nothing
@@ -84,10 +85,11 @@ def train_autoencoder(
     autoencoder = build_autoencoder(settings.autoencoder.network)
     adversary = settings.autoencoder.discriminator
     discriminator = build_discriminator(channels=adversary.channels, layers=adversary.layers)
-    perceptual = perceptual_loss(settings.pretrained) if losses.perceptual > 0 else None
+    distance = load_lpips(settings.pretrained) if losses.perceptual > 0 else None
+    perceptual = None if distance is None else SlicePerceptualLoss(distance)
     if losses.perceptual > 0 and perceptual is None:
         logging.warning(
-            "perceptual loss left out: no %s in the folder `pretrained`", PERCEPTUAL_WEIGHTS
+            "perceptual loss left out: no %s in the folder `pretrained`", SQUEEZENET.name
         )
 
     if training.activation_checkpointing:
@@ -122,7 +124,7 @@ def train_autoencoder(
         step,
         name="autoencoder",
         fabric=fabric,
-        train=VolumeExamples(training_volumes, _names(train), autoencoder.latent_shape(shape)),
+        train=VolumeExamples(training_volumes, scan_names(train), autoencoder.latent_shape(shape)),
         validate=lambda: _validate(autoencoder, held_out, fabric),
         settings=training,
         seed=settings.seed,
@@ -170,11 +172,6 @@ def _validate(autoencoder: Autoencoder, volumes: VolumeSet, fabric: Fabric) -> d
         )
     measured = dict(zip(MEASURED, average[: len(MEASURED)].tolist(), strict=True))
     return measured | {"kl_per_value": float(divergence.mean()), "idle_channels": float(idle)}
-
-
-def _names(scans: pd.DataFrame) -> list[str]:
-    names: list[str] = scans[KEYS].agg("_".join, axis=1).tolist()
-    return names
 
 
 def _origin(settings: Settings, train: pd.DataFrame, validation: pd.DataFrame) -> dict[str, object]:

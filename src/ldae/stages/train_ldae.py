@@ -1,44 +1,34 @@
 """Train semantic encoder and gradient estimator over the frozen latent diffusion model."""
 
-import logging
 import math
-from dataclasses import KW_ONLY, dataclass
-from functools import cached_property
 from pathlib import Path
 
-import pandas as pd
 import torch
-from lightning.fabric import Fabric
-from torch import Tensor
 
 from ldae import config
 from ldae.data.cache import VolumeCache
-from ldae.data.choices import other_subject, take_split
-from ldae.data.examples import EvenTimes, LatentExamples, PairedExamples
+from ldae.data.choices import other_subjects, take_split
+from ldae.data.examples import EvenTimes, LatentExamples, PairedExamples, Times
 from ldae.data.latents import LatentSet, read_scale
 from ldae.data.volumes import VolumeSet, common_shape
 from ldae.errors import UserError
-from ldae.metrics.codes import code_statistics
-from ldae.metrics.gain import gain_by_time
-from ldae.models.build import build_semantic_encoder, representation
+from ldae.models.build import representation
+from ldae.models.encoder import new_encoder, standardise
 from ldae.models.ldm import LatentDiffusion, load_ldm
 from ldae.nets.gradient_estimator import ShiftedNoisePredictor
 from ldae.nets.recompute import recompute_activations
-from ldae.nets.semantic_encoder import StandardisedEncoder
 from ldae.objectives import RepresentationObjective
 from ldae.runtime import seeded_generator, write_text
 from ldae.tables import SCANS, read_table
-from ldae.training.batches import Batch, FixedBatches
+from ldae.training.batches import FixedBatches
 from ldae.training.checkpoint import Checkpoint
 from ldae.training.fabric import launch
 from ldae.training.loop import fit
-from ldae.training.ranks import spread
 from ldae.training.steps import GradientStep
+from ldae.validation import CodeValidation
 from ldae.weights.folder import save_model
-from ldae.weights.imagenet import load_imagenet
 
 VALIDATION_DRAWS = 64  # at least so many noise levels; few scans are used repeatedly
-ALIVE_RANK, ALIVE_VARIANCE = 1.5, 1e-4  # of codes; below either they tell scans hardly apart
 
 
 class Settings(config.Section):
@@ -48,69 +38,6 @@ class Settings(config.Section):
     pretrained: str | None
     latents: config.Latents
     ldae: config.Ldae
-
-
-@dataclass(frozen=True)
-class Validation:
-    """The loss on held-out scans, and whether the codes say anything of them.
-
-    `partners` gives each scan (of those called `names`) one of another subject; none where there is
-    only one subject.
-    """
-
-    objective: RepresentationObjective
-    _: KW_ONLY
-    volumes: VolumeSet
-    batches: FixedBatches
-    names: list[str]
-    partners: list[int]
-    fabric: Fabric
-
-    def __call__(self) -> dict[str, float]:
-        """`loss`, and what to watch beside it."""
-        codes = torch.cat(spread(self.fabric, self.volumes, self._code)).to(self.fabric.device)
-        each = spread(self.fabric, self.batches, lambda batch: self._losses(batch, codes))
-        right, wrong, t = torch.cat(each, dim=1)
-        measured = {"loss": float(right.mean()), **code_statistics(codes.cpu())}
-        if self.partners:
-            measured["shuffled_loss_ratio"] = float(wrong.mean()) / measured["loss"]
-            measured |= gain_by_time(
-                right=right,
-                wrong=wrong,
-                without=self._without_code,
-                t=t.long(),
-                timesteps=self.objective.schedule.timesteps,
-            )
-        rank, variance = measured["code_effective_rank"], measured["code_variance"]
-        if rank < ALIVE_RANK or variance < ALIVE_VARIANCE:
-            logging.warning(
-                "ldae: the semantic code has collapsed (effective rank %.2f, variance %.1e); set "
-                "ldae.semantic_encoder.standardise, or lower the learning rate",
-                *(rank, variance),
-            )
-        return measured
-
-    @cached_property
-    def _without_code(self) -> Tensor:
-        """The frozen model's losses, which stay the same."""
-        return torch.cat(spread(self.fabric, self.batches, self._frozen_losses))
-
-    def _code(self, volume: Tensor) -> Tensor:
-        code: Tensor = self.objective.semantic_encoder(volume[None, None].to(self.fabric.device))
-        return code.float()
-
-    def _frozen_losses(self, batch: Batch) -> Tensor:
-        return self.objective.without_code(**batch.to(self.fabric.device).tensors)
-
-    def _losses(self, batch: Batch, codes: Tensor) -> Tensor:
-        """Losses given the right and a wrong code, and the times, as (3, B)."""
-        given = batch.to(self.fabric.device).tensors
-        scans = [self.names.index(name) for name in batch.names]
-        right = wrong = self.objective.given_code(codes[scans], **given)
-        if self.partners:
-            others = codes[[self.partners[scan] for scan in scans]]
-            wrong = self.objective.given_code(others, **given)
-        return torch.stack([right, wrong, given["t"].float()])
 
 
 def train_ldae(
@@ -132,14 +59,14 @@ def train_ldae(
         derivatives: folder the table's volumes are relative to.
         latents: folder `encode-latents` wrote.
         ldm: folder of the trained latent diffusion model.
-        model: folder for weights.safetensors, config.json and train.jsonl.
+        model: folder for weights.safetensors, config.json and train.jsonl; called as the model.
         state: folder of the checkpoint, from which a killed training continues; beside it the
             unpacked volumes.
         devices: GPUs to train on (see `launch`); 0: the CPU.
         threads: CPU threads.
         settings: seed, pretrained, latents, ldae.
     """
-    checkpoint = Checkpoint(state)
+    checkpoint, name = Checkpoint(state), model.name
     training = settings.ldae.training
     fabric = launch(training, devices=devices, threads=threads)
     table = read_table(scans, SCANS)
@@ -155,36 +82,34 @@ def train_ldae(
     base = load_ldm(ldm, device=fabric.device)
     _require_latents_of(base, ldm, latents)
     torch.manual_seed(seeded_generator(settings.seed, "ldae").initial_seed())
-    semantic_encoder = build_semantic_encoder(encoder, common_shape(volumes["train"]))
-    if encoder.initialise == "imagenet":
-        load_imagenet(
-            semantic_encoder,
-            widths=encoder.widths,
-            depths=encoder.depths,
-            pretrained=settings.pretrained,
-        )
+    semantic_encoder = new_encoder(
+        encoder, common_shape(volumes["train"]), pretrained=settings.pretrained
+    )
     shifted = ShiftedNoisePredictor(base.noise_predictor, encoder.embedding_dim)
     if training.activation_checkpointing:
         recompute_activations([*semantic_encoder.blocks, *shifted.blocks])
     objective = RepresentationObjective(
         semantic_encoder, shifted, base.schedule, settings.ldae.snr_exponent
     )
+    timesteps = base.schedule.timesteps
     examples = EvenTimes.covering(
-        LatentExamples(held_out, base.schedule.timesteps), draws=VALIDATION_DRAWS
+        LatentExamples(held_out, Times.uniform(timesteps)), draws=VALIDATION_DRAWS
     )
-    validate = Validation(
-        objective,
+    validate = CodeValidation(
+        name,
+        semantic_encoder=semantic_encoder,
+        given_code=objective.given_code,
+        without_code=objective.without_code,
         volumes=volumes["validation"],
         batches=FixedBatches(examples, training.batch_size, settings.seed),
-        names=held_out.names,
-        partners=_partners(rows["validation"]),
+        scans=held_out.names,
+        partners=other_subjects(rows["validation"]),
+        timesteps=timesteps,
         fabric=fabric,
     )
 
     def prepare() -> None:
-        if isinstance(semantic_encoder, StandardisedEncoder):
-            logging.info("ldae: standardising the semantic encoder on %d volumes", len(train))
-            semantic_encoder.standardise(volumes["train"])
+        standardise(semantic_encoder, volumes["train"], name=name)
 
     outcome = fit(
         GradientStep(
@@ -194,9 +119,12 @@ def train_ldae(
             learning_rate=training.learning_rate,
             clip_norm=training.clip_norm,
         ),
-        name="ldae",
+        name=name,
         fabric=fabric,
-        train=PairedExamples(volumes["train"], LatentExamples(train, base.schedule.timesteps)),
+        train=PairedExamples(
+            volumes["train"],
+            LatentExamples(train, Times.focused(timesteps, settings.ldae.timesteps)),
+        ),
         validate=validate,
         settings=training,
         seed=settings.seed,
@@ -216,7 +144,7 @@ def train_ldae(
         model,
         module_state=outcome.weights,
         config={
-            "model": "ldae",
+            "model": name,
             "network": encoder.model_dump(mode="json"),
             "ldm": base.weights,
             "settings": settings.model_dump(mode="json"),
@@ -224,10 +152,6 @@ def train_ldae(
             "training": outcome.summary(),
         },
     )
-
-
-def _partners(rows: pd.DataFrame) -> list[int]:
-    return other_subject(rows) if rows["participant_id"].nunique() > 1 else []
 
 
 def _require_latents_of(base: LatentDiffusion, ldm: Path, latents: Path) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ldae import config
 from ldae.data.choices import take_split
-from ldae.data.examples import EvenTimes, LatentExamples
+from ldae.data.examples import EvenTimes, LatentExamples, Times
 from ldae.data.latents import LatentSet, read_scale
 from ldae.diffusion.schedule import NoiseSchedule
 from ldae.models.build import build_noise_predictor
@@ -70,10 +70,8 @@ def train_ldm(
         recompute_activations(noise_predictor.blocks)
     schedule = NoiseSchedule.linear(**settings.diffusion.model_dump()).to(fabric.device)
     objective = NoiseObjective(noise_predictor, schedule)
-    validation = EvenTimes.covering(
-        LatentExamples(held_out, schedule.timesteps), draws=VALIDATION_DRAWS
-    )
-
+    times = Times.uniform(schedule.timesteps)
+    validation = EvenTimes.covering(LatentExamples(held_out, times), draws=VALIDATION_DRAWS)
     batches = FixedBatches(validation, training.batch_size, settings.seed)
 
     def losses(batch: Batch) -> Tensor:
@@ -93,7 +91,7 @@ def train_ldm(
         ),
         name="ldm",
         fabric=fabric,
-        train=LatentExamples(train, schedule.timesteps),
+        train=LatentExamples(train, times),
         validate=validate,
         settings=training,
         seed=settings.seed,

@@ -32,6 +32,7 @@ from ldae.report.representation import vitality
 from ldae.report.timing import read_benchmarks
 from ldae.runtime import write_text
 from ldae.tables import SCANS, read_table, read_tsv
+from ldae.weights.public import FILES, public_path
 
 MOSAICS = 6
 OUTLIERS = 25
@@ -103,6 +104,11 @@ def write_report(
         quality=_quality(known, lost, derivatives, settings.quality),
         timing=read_benchmarks(benchmarks),
         gaps=[*_not_made([*tables, *figures, *curves]), *_empty_columns(views)],
+        weights=[
+            Gap(file.name, file.serves)
+            for file in FILES
+            if public_path(settings.pretrained, file) is None
+        ],
     )
     write_text(report, render(page))
     logging.info("%s: %.1f MB", report, report.stat().st_size / 1e6)

@@ -27,6 +27,11 @@ RECORDS = 500  # training lines in the journal, whatever the length
 Validate = Callable[[], dict[str, float]]
 
 
+def validation_loss(measured: dict[str, float]) -> float:
+    """What validation is judged by where nothing else is said."""
+    return measured["loss"]
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The averaged weights of the best validation, and how the training went."""
@@ -57,6 +62,7 @@ def fit(  # noqa: PLR0913  (what a training consists of)
     checkpoint: Checkpoint,
     origin: dict[str, Any],
     prepare: Callable[[], None],
+    judged_by: Callable[[dict[str, float]], float] = validation_loss,
 ) -> Outcome:
     """Train until the budget is spent or validation has stopped improving.
 
@@ -74,6 +80,7 @@ def fit(  # noqa: PLR0913  (what a training consists of)
         checkpoint: where to continue from and where to leave the state.
         origin: all that decides the result besides the code: settings, hashes of inputs.
         prepare: called before step 0 of a training that does not continue another.
+        judged_by: of what `validate` gives, the number that is smallest for the best weights.
 
     Raises:
         UserError: there are no examples, or the loss is not finite.
@@ -130,7 +137,7 @@ def fit(  # noqa: PLR0913  (what a training consists of)
                 measured = _validated(validate, step, ema, fabric)
                 journal.write(at | {f"validation_{key}": value for key, value in measured.items()})
                 _log_validation(name, progress.step, measured)
-                if progress.judge(measured["loss"]) and fabric.is_global_zero:
+                if progress.judge(judged_by(measured), measured["loss"]) and fabric.is_global_zero:
                     progress.best = ema.weights()
             journal.progress(
                 name=name, step=progress.step, steps=steps, loss=metrics["loss"], pace=pace

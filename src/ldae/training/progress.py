@@ -17,17 +17,18 @@ class Progress:
 
     step: int = 0
     seconds: float = 0.0
-    best_loss: float = math.inf
+    best_value: float = math.inf  # what validation is judged by, smaller is better
+    best_loss: float = math.inf  # the validation loss at that step
     best_step: int = 0  # 0: no validation had a finite loss yet
     best: dict[str, Tensor] = field(default_factory=dict)  # weights; the first rank's alone
     stale: int = 0  # validations since the best
     window: list[dict[str, float]] = field(default_factory=list)  # steps not yet in the journal
 
-    def judge(self, loss: float) -> bool:
-        """Take note of a validation loss; says whether it is the best so far."""
-        better = loss < self.best_loss
+    def judge(self, value: float, loss: float) -> bool:
+        """Take note of a validation's value and loss; says whether the value is the best so far."""
+        better = value < self.best_value
         if better:
-            self.best_loss, self.best_step = loss, self.step
+            self.best_value, self.best_loss, self.best_step = value, loss, self.step
         self.stale = 0 if better else self.stale + 1
         return better
 

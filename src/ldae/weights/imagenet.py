@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ldae.errors import UserError
 from ldae.nets.semantic_encoder import SemanticEncoder, StandardisedEncoder
+from ldae.nets.volumetric_encoder import VolumetricEncoder
 from ldae.weights.folder import load_state
 
 # torchvision's ConvNeXt models: (widths, depths) -> its file of IMAGENET1K_V1 weights
@@ -19,7 +20,7 @@ SOURCE = "https://download.pytorch.org/models/"
 
 
 def load_imagenet(
-    encoder: SemanticEncoder | StandardisedEncoder,
+    encoder: SemanticEncoder | VolumetricEncoder | StandardisedEncoder,
     *,
     widths: tuple[int, ...],
     depths: tuple[int, ...],
@@ -41,11 +42,14 @@ def load_imagenet(
     path = Path(pretrained or "") / name
     if pretrained is None or not path.is_file():
         raise UserError(
-            f"{path} is missing: download {SOURCE}{name} into the folder `pretrained` names, "
+            f"{path} is missing: download {SOURCE}{name} into the folder `pretrained` names "
+            "(ConvNeXt-Small and others' weights: `snakemake fetch_weights`), "
             "or set ldae.semantic_encoder.initialise: random"
         )
     stored = torch.load(path, map_location="cpu", weights_only=True)
     network = encoder.encoder if isinstance(encoder, StandardisedEncoder) else encoder
+    if not isinstance(network, SemanticEncoder):
+        raise TypeError("only the encoder by slices can start from ImageNet's weights")
     slices = network.slice_encoder
     load_state(slices.features, grey_features(stored), source=str(path))
     norm = {part: stored[f"classifier.0.{part}"] for part in ("weight", "bias")}

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from ldae.data.examples import EvenTimes, LatentExamples
+from ldae.data.examples import EvenTimes, LatentExamples, Times
 from ldae.data.latents import INDEX, LatentSet, is_current, read_latent, write_latent
 from ldae.errors import UserError
 from ldae.runtime import seeded_generator
@@ -81,7 +81,7 @@ def test_only_a_whole_file_of_the_same_make_is_current(folder: Path) -> None:
 
 
 def test_validation_covers_the_noise_levels_evenly(folder: Path) -> None:
-    examples = LatentExamples(LatentSet(folder, scans(0, 1, 2), use="mean"), timesteps=1000)
+    examples = LatentExamples(LatentSet(folder, scans(0, 1, 2), use="mean"), Times.uniform(1000))
     even = EvenTimes.covering(examples, draws=64)
     assert len(even) == 66
     times = sorted(int(even.example(i, seeded_generator(0))["t"]) for i in range(len(even)))

@@ -1,7 +1,9 @@
+import math
+
 import pytest
 import torch
 
-from ldae.metrics.codes import code_statistics
+from ldae.metrics.codes import code_statistics, has_collapsed
 
 
 def test_independent_dimensions_have_full_rank() -> None:
@@ -18,3 +20,18 @@ def test_codes_on_a_line_have_rank_one() -> None:
 
 def test_one_code_for_all_has_no_variance() -> None:
     assert code_statistics(torch.ones(5, 3))["code_variance"] == 0
+
+
+@pytest.mark.parametrize(
+    ("variance", "rank", "collapsed"),
+    [
+        (1e-6, 1.8, True),
+        (3.0, 1.2, True),
+        (1e-4, 9.0, True),
+        (3.0, 9.0, False),
+        (math.nan, 9.0, True),
+        (3.0, math.nan, True),
+    ],
+)
+def test_a_collapsed_code_is_known_by_variance_or_rank(variance, rank, collapsed) -> None:
+    assert has_collapsed({"code_variance": variance, "code_effective_rank": rank}) is collapsed

@@ -3,17 +3,19 @@ import json
 import numpy as np
 import pytest
 from scipy.stats import norm
-from sklearn import metrics as sk
 
 from ldae.config import Probe
 from ldae.errors import UserError
+from ldae.metrics.classification import class_statistics, two_class_statistics
 from ldae.metrics.probe import (
+    ClassProbe,
     LinearProbe,
-    age_statistics,
-    diagnosis_statistics,
+    TooFewSubjects,
     fit_age,
+    fit_classes,
     fit_diagnosis,
 )
+from ldae.metrics.regression import error_statistics
 from ldae.metrics.statistics import bootstrap_interval, subject_weights
 
 SETTINGS = Probe(
@@ -36,7 +38,7 @@ def test_planted_auc_is_found_within_the_interval():
     train, truth, subjects = planted(1000, seed=1)
     probe = fit_diagnosis(train, truth, subjects, SETTINGS)
     test, positive, names = planted(300, seed=2)
-    statistic = diagnosis_statistics(positive, probe.probability(test))["roc_auc"]
+    statistic = two_class_statistics(positive, probe.probability(test))["roc_auc"]
     weights = subject_weights(names.tolist(), replicates=500, seed=0)
     interval = bootstrap_interval(statistic, weights, 0.95)
     assert interval.low < norm.cdf(1.8 / np.sqrt(2)) < interval.high
@@ -53,7 +55,7 @@ def test_planted_mae_is_found_within_the_interval():
     codes, ages = cohort(2000)
     probe = fit_age(codes, ages, np.arange(2000), SETTINGS)
     codes, ages = cohort(400)
-    found = age_statistics(ages, probe.score(codes))
+    found = error_statistics(ages, probe.score(codes))
     weights = subject_weights([str(i) for i in range(400)], replicates=500, seed=0)
     mae, rmse = (bootstrap_interval(found[name], weights, 0.95) for name in ("mae", "rmse"))
     assert mae.low < 5 * np.sqrt(2 / np.pi) < mae.high
@@ -65,7 +67,7 @@ def test_random_codes_have_no_auc():
     truth = np.arange(400) % 2 == 0
     probe = fit_diagnosis(generator.normal(size=(400, 5)), truth, np.arange(400), SETTINGS)
     test, positive = generator.normal(size=(400, 5)), np.arange(400) % 2 == 1
-    auc = diagnosis_statistics(positive, probe.probability(test))["roc_auc"](np.ones((1, 400)))
+    auc = two_class_statistics(positive, probe.probability(test))["roc_auc"](np.ones((1, 400)))
     assert 0.42 < auc[0] < 0.58
 
 
@@ -112,55 +114,51 @@ def test_a_probe_survives_its_file():
 def test_too_few_subjects_is_said():
     codes = np.random.default_rng(0).normal(size=(6, 3))
     one_ad = np.array([True, True, False, False, False, False])
-    with pytest.raises(UserError, match="two training subjects"):
+    with pytest.raises(TooFewSubjects, match="two training subjects"):
         fit_diagnosis(codes, one_ad, np.array(list("aabbcc")), SETTINGS)
+
+
+@pytest.mark.parametrize("fit", [fit_diagnosis, fit_classes])
+def test_a_class_that_is_absent_is_said(fit):
+    codes = np.random.default_rng(0).normal(size=(6, 3))
+    with pytest.raises(TooFewSubjects, match="found 0"):
+        fit(codes, np.array([0, 2] * 3 if fit is fit_classes else [1] * 6), np.arange(6), SETTINGS)
+
+
+def test_planted_classes_are_told_apart_as_well_as_can_be():
+    """Three Gaussians in a row, of which the best AUC of each against the rest is known."""
+    generator = np.random.default_rng(20)
+
+    def cohort(subjects):
+        classes = np.repeat(generator.integers(0, 3, size=subjects), 2)
+        codes = generator.normal(size=(2 * subjects, 4))
+        codes[:, 2] += 2.0 * classes
+        return 5 * codes - 3, classes, np.repeat(np.arange(subjects), 2)
+
+    probe = fit_classes(*cohort(600), SETTINGS)
+    codes, truth, _ = cohort(2000)
+    chances = probe.probabilities(codes)
+    np.testing.assert_allclose(chances.sum(axis=1), 1)
+    found = class_statistics(truth, chances)["roc_auc"](np.ones((1, len(truth))))
+    near, far = norm.cdf(2 / np.sqrt(2)), norm.cdf(4 / np.sqrt(2))
+    # An end against the middle and the other end; the middle by how near its own a code is.
+    best = (2 * (near + far) / 2 + near**2 + (1 - near) ** 2) / 3
+    assert found[0] == pytest.approx(best, abs=0.012)
+    again = ClassProbe(**json.loads(json.dumps(probe.as_json())))
+    np.testing.assert_allclose(again.probabilities(codes[:9]), chances[:9])
+
+
+def test_a_seed_draws_other_folds_and_nothing_else():
+    codes, positive, subjects = planted(60, seed=11, gap=0.8)
+    for fit, target in ((fit_diagnosis, positive), (fit_age, 70.0 + positive + codes[:, 1])):
+        plain = fit(codes, target, subjects, SETTINGS)
+        drawn = [fit(codes, target, subjects, SETTINGS, seed) for seed in range(6)]
+        assert drawn == [fit(codes, target, subjects, SETTINGS, seed) for seed in range(6)]
+        by_choice = {probe.regularisation: probe for probe in [plain, *drawn]}
+        assert set(drawn) <= set(by_choice.values())  # equally regularised, equal throughout
 
 
 def test_a_dead_code_has_no_direction():
     probe = LinearProbe(mean=(0.0,), std=(1.0,), weight=(0.0,), bias=0.0, regularisation=1.0)
     with pytest.raises(UserError, match="all zero"):
         probe.direction()
-
-
-def test_weighted_metrics_are_those_of_scikit_learn():
-    generator = np.random.default_rng(9)
-    truth = generator.random(80) < 0.4
-    probability = np.round(np.clip(0.3 * truth + generator.random(80) * 0.7, 0, 1), 1)  # with ties
-    weights = generator.integers(0, 4, size=(5, 80)).astype(float)
-    called = probability >= 0.5
-    expected = {
-        "accuracy": lambda w: sk.accuracy_score(truth, called, sample_weight=w),
-        "precision": lambda w: sk.precision_score(truth, called, sample_weight=w),
-        "recall": lambda w: sk.recall_score(truth, called, sample_weight=w),
-        "f1": lambda w: sk.f1_score(truth, called, sample_weight=w),
-        "roc_auc": lambda w: sk.roc_auc_score(truth, probability, sample_weight=w),
-        "mcc": lambda w: sk.matthews_corrcoef(truth, called, sample_weight=w),
-        "balanced_accuracy": lambda w: sk.balanced_accuracy_score(truth, called, sample_weight=w),
-    }
-    found = diagnosis_statistics(truth, probability)
-    assert found.keys() == expected.keys()
-    for name, reference in expected.items():
-        np.testing.assert_allclose(found[name](weights), [reference(w) for w in weights])
-
-
-def test_weighted_errors_are_those_of_scikit_learn():
-    generator = np.random.default_rng(10)
-    ages, predicted = generator.normal(70, 8, 50), generator.normal(70, 8, 50)
-    weights = generator.integers(0, 4, size=(4, 50)).astype(float)
-    found = age_statistics(ages, predicted)
-    for name, reference in {
-        "mae": sk.mean_absolute_error,
-        "rmse": sk.root_mean_squared_error,
-        "r2": sk.r2_score,
-    }.items():
-        expected = [reference(ages, predicted, sample_weight=w) for w in weights]
-        np.testing.assert_allclose(found[name](weights), expected)
-
-
-def test_one_class_has_no_auc_and_silence_no_precision():
-    ones = np.ones((1, 4))
-    alone = diagnosis_statistics(np.ones(4, bool), np.full(4, 0.9))
-    assert np.isnan(alone["roc_auc"](ones)).all()
-    silent = diagnosis_statistics(np.array([True, False, True, False]), np.full(4, 0.1))
-    assert np.isnan(silent["precision"](ones)).all()
-    assert silent["recall"](ones) == 0

@@ -1,7 +1,9 @@
 import numpy as np
 import pandas as pd
+import pytest
 
-from ldae.metrics.tasks import AD_VS_CN, AGE, demographics
+from ldae.errors import UserError
+from ldae.metrics.tasks import AD_VS_CN, AGE, CN_MCI_AD, demographics, trained_for
 
 ROWS = pd.DataFrame(
     {
@@ -16,6 +18,18 @@ def test_ad_is_one_and_mci_is_left_out():
     eligible = AD_VS_CN.eligible(ROWS)
     assert eligible.tolist() == [True, False, True, False]
     assert AD_VS_CN.target(ROWS[eligible]).tolist() == [False, True]
+
+
+def test_three_diagnoses_are_numbered_as_they_get_worse():
+    eligible = CN_MCI_AD.eligible(ROWS)
+    assert eligible.tolist() == [True, True, True, False]
+    assert CN_MCI_AD.target(ROWS[eligible]).tolist() == [0, 1, 2]
+
+
+def test_networks_are_trained_for_tasks():
+    assert trained_for("supervised-diagnosis") is AD_VS_CN
+    with pytest.raises(UserError, match="supervised-diagnosis or supervised-age"):
+        trained_for("supervised-sex")
 
 
 def test_age_needs_an_age_only():

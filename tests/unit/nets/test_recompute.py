@@ -11,6 +11,7 @@ from ldae.nets.gradient_estimator import ShiftedNoisePredictor
 from ldae.nets.recompute import recompute_activations
 from ldae.nets.semantic_encoder import SemanticEncoder, StandardisedEncoder
 from ldae.nets.unet import NoisePredictor
+from ldae.nets.volumetric_encoder import VolumetricEncoder
 
 
 def random(*shape: int) -> Tensor:
@@ -58,6 +59,18 @@ def semantic_encoder() -> StandardisedEncoder:
     return StandardisedEncoder(encoder, (16, 16, 8))
 
 
+def volumetric_encoder() -> StandardisedEncoder:
+    encoder = VolumetricEncoder(
+        widths=(8, 16),
+        depths=(1, 2),
+        norm_groups=4,
+        pool=(2, 2, 1),
+        embedding_dim=16,
+        dropout=0.2,
+    )
+    return StandardisedEncoder(encoder, (16, 16, 8))
+
+
 Call = Callable[[nn.Module], Tensor]
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], Call]] = {
     "autoencoder": (
@@ -73,6 +86,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], Call]] = {
         lambda net: net(random(2, 2, 4, 4, 4), torch.tensor([3, 7]), random(2, 16))[1],
     ),
     "semantic encoder": (semantic_encoder, lambda net: net(random(2, 1, 16, 16, 8))),
+    "volumetric encoder": (volumetric_encoder, lambda net: net(random(2, 1, 16, 16, 8))),
 }
 
 

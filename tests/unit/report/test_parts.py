@@ -155,7 +155,6 @@ def test_an_empty_log_draws_nothing():
         (3.0, 1.2, 0.02, 0.01, False, "collapsed"),
         (3.0, 9.0, 0.003, -0.01, False, "not shown to use it"),
         (3.0, 9.0, math.nan, math.nan, True, "varies"),
-        (math.nan, 9.0, 0.02, 0.01, False, "collapsed"),
     ],
 )
 def test_signs_of_life(variance, rank, margin, low, alive, words):
@@ -165,6 +164,7 @@ def test_signs_of_life(variance, rank, margin, low, alive, words):
         "effective_rank": rank,
         "wrong_subject_margin": margin,
         "wrong_subject_margin_low": low,
+        "collapsed": words == "collapsed",
     }
     (state,) = vitality(pd.DataFrame([row]))
     assert state.alive is alive

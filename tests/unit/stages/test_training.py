@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from ldae.config import Section
 from ldae.data.volumes import load_volume
 from ldae.errors import UserError
+from ldae.metrics import codes
 from ldae.models.autoencoder import load_autoencoder
 from ldae.models.ldae import load_ldae
 from ldae.models.ldm import load_ldm
@@ -64,14 +65,14 @@ class Workplace:
             settings=self.of(train_ldm.Settings),
         )
 
-    def train_ldae(self, **changes: object) -> None:
+    def train_ldae(self, *, name: str = "ldae", **changes: object) -> None:
         train_ldae.train_ldae(
             scans=self.scans,
             derivatives=self.derivatives,
             latents=self.run / "latents",
             ldm=self.run / "models/ldm",
-            model=self.run / "models/ldae",
-            state=self.run / "state/ldae",
+            model=self.run / "models" / name,
+            state=self.run / "state" / name,
             devices=0,
             threads=1,
             settings=self.of(train_ldae.Settings, **changes),
@@ -130,7 +131,7 @@ def test_the_code_is_watched_while_training(trained) -> None:
 
 def test_a_code_that_collapses_is_warned_of(trained, tmp_path, monkeypatch, caplog) -> None:
     place = changed_scans(trained, tmp_path)
-    monkeypatch.setattr(train_ldae, "ALIVE_RANK", 1000.0)
+    monkeypatch.setattr(codes, "LEAST_RANK", 1000.0)
     place.train_ldae()
     assert "the semantic code has collapsed (effective rank" in caplog.text
 
@@ -161,6 +162,41 @@ def changed_scans(trained: Workplace, folder: Path, **sides: str) -> Workplace:
     training = trained.settings["ldae"]["training"] | {"budget": {"amount": 1, "unit": "epochs"}}
     settings = trained.settings | {"ldae": trained.settings["ldae"] | {"training": training}}
     return replace(trained, scans=folder / "scans.parquet", run=folder, settings=settings)
+
+
+def test_the_volumetric_encoder_is_trained_beside_the_other(trained, tmp_path, caplog) -> None:
+    place = changed_scans(trained, tmp_path)
+    paper = (place.run / "models/ldae/weights.safetensors").read_bytes()
+    encoder = {
+        "kind": "volume", "widths": [4, 8], "depths": [0, 1], "norm_groups": 2, "pool": [4, 4, 4],
+        "embedding_dim": 16, "dropout": 0.1, "standardise": True,
+    }  # fmt: skip
+    focus = {"focus": [0.2, 0.7], "share": 1.0}
+    training = trained.settings["ldae"]["training"] | {"activation_checkpointing": True}
+    volumetric = {"semantic_encoder": encoder, "timesteps": focus, "training": training}
+    with caplog.at_level(logging.INFO):
+        place.train_ldae(name="ldae-volume", ldae=trained.settings["ldae"] | volumetric)
+    assert "ldae-volume: validation at step 30" in caplog.text
+    losses = [r["validation_loss"] for r in journal(place, "ldae-volume") if "validation_loss" in r]
+    assert min(losses) < losses[0]
+    last = journal(place, "ldae-volume")[-1]
+    gains = {name: last[name] for name in last if "gain" in name}
+    assert len(gains) == 5  # of every time, whatever the focus of the training
+    before = journal(trained, "ldae")[-1]
+    assert gains != {name: before[name] for name in gains}
+    assert (place.run / "models/ldae/weights.safetensors").read_bytes() == paper
+
+    stored = config(place, "ldae-volume")
+    assert stored["model"] == "ldae-volume"
+    assert stored["network"]["kind"] == "volume"
+    cpu = torch.device("cpu")
+    model = load_ldae(place.run / "models", name="ldae-volume", device=cpu)
+    x = torch.rand(2, 1, 16, 16, 16)
+    y = model.encode(x)
+    assert y.shape == (2, 16)
+    assert not torch.equal(y, load_ldae(place.run / "models", device=cpu).encode(x))
+    z_T = model.invert(model.to_latent(x), y, steps=3)
+    assert torch.isfinite(model.sample(z_T, y, steps=3)).all()
 
 
 def test_one_validation_subject_is_not_compared_with_itself(trained, tmp_path) -> None:

@@ -12,6 +12,7 @@ import yaml
 from ldae.errors import UserError
 from ldae.stages.write_report import Settings, write_report
 from ldae.tables import SCANS, write_csv, write_table, write_tsv
+from ldae.weights.public import FILES
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -24,6 +25,13 @@ PAPER = (
     "reconstruction,ldae/encoded/100,ssim,0.962,,,,not computed,50 steps only,\n"
     "downstream,ldae/age,mae,4.16,6.0,5.0,7.0,worse,synthetic cohort,years\n"
 )
+
+
+TABLES = (
+    *("paper", "reconstruction", "downstream", "representation", "generation", "throughput"),
+    "extra",
+)
+FIGURES = ("reconstruction", "interpolation", "manipulation", "variation", "generation")
 
 
 class Reader(HTMLParser):
@@ -122,11 +130,19 @@ def inputs(tmp_path: Path) -> dict[str, Any]:
     )
     (tmp_path / "downstream.csv").write_text("encoder,task,mae\nldae,age,6.0\n")
     (tmp_path / "representation.csv").write_text(
-        "encoder,variance_per_dim,effective_rank,shuffled_loss_ratio,wrong_subject_margin\n"
-        "ldae,1e-7,1.2,1.0,0.0\n"
+        "encoder,variance_per_dim,effective_rank,shuffled_loss_ratio,wrong_subject_margin,"
+        "collapsed\nldae,1e-7,1.2,1.0,0.0,True\n"
+    )
+    (tmp_path / "generation.csv").write_text(
+        "model,frechet,features,n,nearest_ratio,nearest_ratio_low,nearest_ratio_high\n"
+        "ldm,0.3,mean intensities,32,0.99,0.9,1.1\n"
+    )
+    (tmp_path / "throughput.csv").write_text(
+        "model,operation,steps,volumes_per_second,ratio_to_dae,not_computed\n"
+        "ldae,reconstruct,50,2,,ratio_to_dae: no DAE was run\n"
     )
     (tmp_path / "extra.csv").write_text("a\n1\n")
-    for figure in ("reconstruction", "interpolation", "manipulation", "variation"):
+    for figure in FIGURES:
         (tmp_path / f"{figure}.png").write_bytes(PIXEL)
     model = tmp_path / "models/ldm"
     model.mkdir(parents=True)
@@ -140,14 +156,12 @@ def inputs(tmp_path: Path) -> dict[str, Any]:
     pictures = tmp_path / "derivatives/sub-A/figures"
     pictures.mkdir(parents=True)
     (pictures / "sub-A_ses-M000_desc-qc_T1w.png").write_bytes(PIXEL)
-    tables = ("paper", "reconstruction", "downstream", "representation", "extra")
-    figures = ("reconstruction", "interpolation", "manipulation", "variation")
     return {
         "attrition": tmp_path / "attrition.csv",
         "excluded": tmp_path / "excluded.tsv",
         "scans": tmp_path / "scans.parquet",
-        "tables": [tmp_path / f"{name}.csv" for name in tables],
-        "figures": [tmp_path / f"{name}.png" for name in figures],
+        "tables": [tmp_path / f"{name}.csv" for name in TABLES],
+        "figures": [tmp_path / f"{name}.png" for name in FIGURES],
         "curves": [model / "train.jsonl"],
         "benchmarks": tmp_path / "benchmarks",
         "derivatives": tmp_path / "derivatives",
@@ -172,10 +186,10 @@ def test_the_page_is_one_file_that_asks_nothing_of_a_network(page):
 
 
 def test_every_table_figure_and_curve_is_there(page):
-    for table in ("paper", "reconstruction", "downstream", "representation", "extra"):
+    for table in TABLES:
         assert f'download="{table}.csv"' in page
     reader = Reader(page)
-    assert reader.tags.count("img") == 6  # the flow, four figures and one mosaic
+    assert reader.tags.count("img") == 7  # the flow, five figures and one mosaic
     assert reader.tags.count("svg") == 1 + 3  # a curve, and the figures of quality that are known
     assert reader.alt_missing == 0
     assert len(reader.ids) == len(set(reader.ids))
@@ -205,6 +219,24 @@ def test_headline_shows_the_steps_that_were_computed(page):
     assert "1 of the paper’s numbers: 50 steps only" in text
 
 
+def test_each_table_stands_under_the_papers_own(page):
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    assert "SSIM ↑ LPIPS ↓ LDAE, encoded z_T, T = 50 0.962 0.950 [0.940, 0.970] inside" in text
+    assert re.search(r"0\.076 not computed SSIM ↑ LDAE, encoded z_T, T = 100 0\.962 not comp", text)
+    assert "Volumes per second ↑" in text
+    assert "throughput.csv: ratio_to_dae: no DAE was run" in text
+
+
+def test_it_says_how_to_get_weights_that_are_missing(inputs, demo_settings, page, tmp_path):
+    assert "snakemake fetch_weights" in page
+    for file in FILES:
+        assert f"{file.name}: " in page
+        (tmp_path / file.name).touch()
+    settings = demo_settings.model_copy(update={"pretrained": str(tmp_path)})
+    write_report(**inputs, settings=settings)
+    assert "fetch_weights" not in inputs["report"].read_text(encoding="utf-8")
+
+
 def test_it_says_what_the_cohort_is_and_that_it_is_internal(page):
     assert "The cohort is synthetic" in page
     assert "Internal build" in page
@@ -212,7 +244,7 @@ def test_it_says_what_the_cohort_is_and_that_it_is_internal(page):
 
 
 def test_a_collapsed_code_raises_the_alarm(page):
-    assert re.search(r'class="alarm"[^>]*>ldae: y_sem has collapsed', page)
+    assert re.search(r'class="alarm"[^>]*>ldae: its code has collapsed', page)
 
 
 def test_same_inputs_same_bytes(page, inputs, demo_settings):

@@ -6,6 +6,7 @@ from torchvision.models.convnext import CNBlockConfig, ConvNeXt
 
 from ldae.errors import UserError
 from ldae.nets.semantic_encoder import SemanticEncoder, StandardisedEncoder
+from ldae.nets.volumetric_encoder import VolumetricEncoder
 from ldae.weights import imagenet
 
 WIDTHS, DEPTHS = (8, 12), (1, 1)
@@ -56,3 +57,11 @@ def test_more_cells_keep_a_fresh_norm(colour: ConvNeXt, tmp_path: Path) -> None:
 def test_what_is_not_there_is_named(colour: ConvNeXt, depths: tuple[int, ...]) -> None:
     with pytest.raises(UserError, match="initialise: random"):
         imagenet.load_imagenet(_encoder((1, 1)), widths=WIDTHS, depths=depths, pretrained=None)
+
+
+def test_whole_volumes_have_no_imagenet(colour: ConvNeXt, tmp_path: Path) -> None:
+    encoder = VolumetricEncoder(
+        widths=(4,), depths=(0,), norm_groups=2, pool=(2, 2, 2), embedding_dim=4, dropout=0.0
+    )
+    with pytest.raises(TypeError, match="only the encoder by slices"):
+        imagenet.load_imagenet(encoder, widths=WIDTHS, depths=DEPTHS, pretrained=str(tmp_path))

@@ -16,6 +16,7 @@ from ldae.models.build import (
     build_semantic_encoder,
     representation,
 )
+from ldae.models.dae import build_voxel_noise_predictor, voxel_representation
 from ldae.nets.gradient_estimator import ShiftedNoisePredictor
 from ldae.tables import SCANS, write_table
 from ldae.weights.folder import load_model_config, save_model
@@ -45,6 +46,16 @@ ENCODER = config.SemanticEncoder(
     heads=2,
     dropout=0.0,
     initialise="random",
+    standardise=True,
+)
+VOLUMETRIC = config.VolumetricEncoder(
+    kind="volume",
+    widths=(4, 8),
+    depths=(0, 1),
+    norm_groups=2,
+    pool=(2, 3, 2),
+    embedding_dim=6,
+    dropout=0.0,
     standardise=True,
 )
 DIFFUSION = config.Diffusion(timesteps=1000, beta_start=1e-4, beta_end=0.02)
@@ -87,6 +98,7 @@ def paint(row: dict[str, object], folder: Path) -> None:
     mask = distance < 1.1
     volume = np.clip(size - 0.4 * distance + generator.normal(0, 0.02, SHAPE), 0.05, 1) * mask
     affine = np.diag([SPACING, SPACING, SPACING, 1.0])
+    affine[:3, 3] = [-(n - 1) / 2 * SPACING for n in SHAPE]  # the template's brain is around 0
     nib.save(nib.Nifti1Image(volume.astype(np.float32), affine), folder / str(row["volume"]))
     nib.save(nib.Nifti1Image(mask.astype(np.uint8), affine), folder / str(row["mask"]))
 
@@ -116,15 +128,31 @@ def save_models(folder: Path) -> None:
             "autoencoder": load_model_config(folder / "autoencoder")["weights_sha256"],
         },
     )
+    for name, form in (("ldae", ENCODER), ("ldae-volume", VOLUMETRIC)):
+        encoder = build_semantic_encoder(form, SHAPE)
+        shifted = ShiftedNoisePredictor(noise_predictor, form.embedding_dim)
+        _wake(shifted.estimator)
+        save_model(
+            folder / name,
+            module_state=representation(encoder, shifted).state_dict(),
+            config={
+                "network": form.model_dump(mode="json"),
+                "ldm": load_model_config(folder / "ldm")["weights_sha256"],
+            },
+        )
     encoder = build_semantic_encoder(ENCODER, SHAPE)
-    shifted = ShiftedNoisePredictor(noise_predictor, ENCODER.embedding_dim)
-    _wake(shifted.estimator)
+    voxels = build_voxel_noise_predictor(UNET, ENCODER.embedding_dim)
+    _wake(voxels)
     save_model(
-        folder / "ldae",
-        module_state=representation(encoder, shifted).state_dict(),
+        folder / "dae",
+        module_state=voxel_representation(encoder, voxels).state_dict(),
         config={
+            "model": "dae",
             "network": ENCODER.model_dump(mode="json"),
-            "ldm": load_model_config(folder / "ldm")["weights_sha256"],
+            "noise_predictor": UNET.model_dump(mode="json"),
+            "diffusion": DIFFUSION.model_dump(mode="json"),
+            "volume_shape": SHAPE,
+            "spacing_mm": [SPACING] * 3,
         },
     )
 

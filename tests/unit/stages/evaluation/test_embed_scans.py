@@ -8,6 +8,7 @@ from ldae.data.batches import load_batch
 from ldae.data.choices import take_split
 from ldae.data.embeddings import read_embeddings
 from ldae.errors import UserError
+from ldae.models.dae import load_dae
 from ldae.models.ldae import load_ldae
 from ldae.stages.embed_scans import Settings, embed_scans
 
@@ -25,14 +26,15 @@ def embed(run, path, encoder, *, seed=3, batch_size=4):
     return path
 
 
-def test_every_scan_has_its_code(run, tmp_path):
-    path = embed(run, tmp_path / "ldae.parquet", "ldae")
+@pytest.mark.parametrize("encoder", ["ldae", "ldae-volume", "dae"])
+def test_every_scan_has_its_code(run, tmp_path, encoder):
+    path = embed(run, tmp_path / f"{encoder}.parquet", encoder)
     table = pq.read_table(path)
     keys = ["participant_id", "session_id", "split", "months", "age", "diagnosis"]
     assert table.column_names == [*keys, *[f"e{index:03d}" for index in range(6)]]
     assert len(table) == len(run.rows)
     test = take_split(run.rows, "test")
-    model = load_ldae(run.models)
+    model = load_dae(run.models) if encoder == "dae" else load_ldae(run.models, name=encoder)
     expected = model.encode(load_batch(test, run.derivatives, torch.device("cpu")).x)
     np.testing.assert_allclose(read_embeddings(path, test), expected, rtol=1e-4, atol=1e-5)
 

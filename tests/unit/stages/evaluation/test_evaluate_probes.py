@@ -3,26 +3,39 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import roc_auc_score
+from scipy.stats import norm
+from sklearn.metrics import precision_score, recall_score, roc_auc_score
 
-from ldae.config import Bootstrap, Probe
+from ldae.config import Bootstrap, Downstream, Probe
 from ldae.data.embeddings import write_embeddings
 from ldae.errors import UserError
 from ldae.metrics.probe import LinearProbe
-from ldae.stages.evaluate_probes import COLUMNS, Settings, evaluate_probes
-from ldae.tables import SCANS, write_table
+from ldae.metrics.scoring import CALIBRATION, METRICS
+from ldae.metrics.tasks import TASKS
+from ldae.stages.evaluate_probes import (
+    COLUMNS,
+    COMPARED_COLUMNS,
+    GROUP_COLUMNS,
+    SCORES,
+    Settings,
+    evaluate_probes,
+)
+from ldae.tables import KEYS, SCANS, SUPERVISED_PREDICTIONS, write_table
 
 from .conftest import scan_row
 
 SETTINGS = Settings(
     seed=1,
     probe=Probe(inverse_regularisation=(0.01, 0.1), ridge_penalty=(1.0, 100.0), folds=3),
+    downstream=Downstream(seeds=2),
     bootstrap=Bootstrap(replicates=200, confidence=0.95),
 )
 
+KEY_OF_PAIRS = ["task", "encoder", "reference"]
+TABLES = ["downstream.csv", "downstream_by_group.csv", "downstream_compared.csv"]
 
-@pytest.fixture
-def cohort(tmp_path):
+
+def make_cohort(folder):
     """240 subjects; the codes know the disease and the age, with noise."""
     generator = np.random.default_rng(0)
     rows = []
@@ -32,22 +45,45 @@ def cohort(tmp_path):
         rows += [scan_row(subject, months, diagnosis, split) for months in (0, 12)]
     frame = pd.DataFrame(rows).reindex(columns=SCANS.names)
     frame["age"] = generator.normal(72, 7, len(frame))
-    write_table(frame, tmp_path / "scans.parquet", SCANS)
+    frame["field_strength"] = np.resize([1.494, 2.89, 3.0], len(frame))
+    write_table(frame, folder / "scans.parquet", SCANS)
     codes = generator.normal(size=(len(frame), 5)).astype(np.float32)
     codes[:, 0] += frame["diagnosis"].map({"CN": 0, "MCI": 1, "AD": 2.5})
     codes[:, 1] += frame["age"] / 5
-    write_embeddings(frame, codes, tmp_path / "ldae.parquet")
-    return frame, codes, tmp_path
+    write_embeddings(frame, codes, folder / "ldae.parquet")
+    return frame, codes, folder
 
 
-def evaluate(folder):
+@pytest.fixture
+def cohort(tmp_path):
+    return make_cohort(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory):
+    """All three tables for two encoders, demographics and supervised networks."""
+    frame, codes, folder = make_cohort(tmp_path_factory.mktemp("probes"))
+    noise = np.random.default_rng(1).normal(size=codes.shape).astype(np.float32)
+    write_embeddings(frame, noise, folder / "ldae-noise.parquet")
+    supervised = [folder / f"supervised-{task}.parquet" for task in ("diagnosis", "age")]
+    chance = np.clip(codes[:, 0] / 2.5, 0.01, 0.99).astype(float)
+    for path, told in zip(supervised, (chance, frame["age"] + 1.0), strict=True):
+        write_table(frame[KEYS].assign(prediction=told), path, SUPERVISED_PREDICTIONS)
+    evaluate(folder, supervised)
+    return frame, folder, {name: pd.read_csv(folder / name) for name in TABLES}
+
+
+def evaluate(folder, supervised=(), settings=SETTINGS):
     evaluate_probes(
         scans=folder / "scans.parquet",
-        embeddings=[folder / "ldae.parquet"],
+        embeddings=sorted(folder.glob("ldae*.parquet"), key=lambda path: path.stem),
+        supervised=list(supervised),
         table=folder / "downstream.csv",
+        by_group=folder / "downstream_by_group.csv",
+        compared=folder / "downstream_compared.csv",
         predictions=folder / "predictions.parquet",
         probes=folder / "probes.json",
-        settings=SETTINGS,
+        settings=settings,
     )
     return pd.read_csv(folder / "downstream.csv").set_index(["encoder", "task"])
 
@@ -56,6 +92,8 @@ def test_planted_truth_comes_back(cohort):
     frame, _, folder = cohort
     table = evaluate(folder)
     assert list(table.reset_index().columns) == COLUMNS
+    assert table.index.is_unique
+    assert set(table.index) == {(e, t.name) for e in ("ldae", "demographics") for t in TASKS}
     ad = table.loc[("ldae", "ad_vs_cn")]
     assert ad["roc_auc"] > 0.9
     assert ad["roc_auc_low"] <= ad["roc_auc"] <= ad["roc_auc_high"]
@@ -105,7 +143,7 @@ def test_the_stored_probe_gives_the_predictions(cohort):
 
 def test_same_bytes_again(cohort):
     _, _, folder = cohort
-    names = ("downstream.csv", "predictions.parquet", "probes.json")
+    names = [*TABLES, "predictions.parquet", "probes.json"]
     evaluate(folder)
     first = [(folder / name).read_bytes() for name in names]
     evaluate(folder)
@@ -128,9 +166,11 @@ def test_a_task_without_test_scans_is_a_row_without_metrics(cohort):
         row = table.loc[(encoder, "ad_vs_cn")]
         assert row[["n_test", "n_subjects"]].tolist() == [0, 0]
         assert row["n_train"] > 0
-        assert row.drop(["n_train", "n_test", "n_subjects"]).isna().all()
+        assert row[[name for name in SCORES if name in row]].isna().all()
+        assert "roc_auc: no test scan is eligible" in row["not_computed"]
         assert table.loc[(encoder, "age"), "mae"] > 0
-    assert set(pd.read_parquet(folder / "predictions.parquet")["task"]) == {"age"}
+    predictions = pd.read_parquet(folder / "predictions.parquet")
+    assert set(predictions["task"]) == {"age", "age_as_paper", "cn_mci_ad"}
 
 
 def test_a_code_without_any_content_is_evaluated(cohort):
@@ -139,3 +179,166 @@ def test_a_code_without_any_content_is_evaluated(cohort):
     assert evaluate(folder).loc[("ldae", "ad_vs_cn"), "roc_auc"] == 0.5
     probe = json.loads((folder / "probes.json").read_text())["ldae"]["ad_vs_cn"]
     assert set(probe["weight"]) == {0.0}
+
+
+def test_supervised_networks_are_rows_without_a_probe(evaluated):
+    frame, folder, tables = evaluated
+    rows = tables["downstream.csv"].set_index(["encoder", "task"]).loc["supervised"]
+    assert list(rows.index) == ["ad_vs_cn", "age", "ad_vs_cn_as_paper", "age_as_paper"]
+    assert rows.loc["age", ["mae", "rmse"]].tolist() == pytest.approx([1, 1])
+    assert rows["regularisation"].isna().all()
+    known = frame[(frame["split"] == "train") & (frame["diagnosis"] != "MCI")]
+    assert rows.loc["ad_vs_cn", "n_train"] == len(known)
+    assert "supervised" not in json.loads((folder / "probes.json").read_text())
+
+
+def test_supervised_predictions_must_cover_the_test_scans(cohort):
+    frame, _, folder = cohort
+    path = folder / "supervised-age.parquet"
+    known = frame[frame["split"] != "test"]
+    write_table(known[KEYS].assign(prediction=70.0), path, SUPERVISED_PREDICTIONS)
+    with pytest.raises(UserError, match="no prediction for sub-102_ses-M000 and 95 more scans"):
+        evaluate(folder, [path])
+    other = path.rename(folder / "supervised-sex.parquet")
+    with pytest.raises(UserError, match="supervised-sex: no supervised network"):
+        evaluate(folder, [other])
+
+
+def test_every_empty_metric_says_why(evaluated):
+    for name, columns in zip(TABLES, (COLUMNS, GROUP_COLUMNS, COMPARED_COLUMNS), strict=True):
+        table = evaluated[2][name]
+        assert list(table) == columns
+        for row in table.to_dict("records"):
+            said = {part.partition(": ")[0] for part in row["not_computed"].split("; ")}
+            empty = {m for m in [*METRICS, *CALIBRATION] if m in row and np.isnan(row[m])}
+            assert empty == said
+            for metric in set(METRICS) & set(row) - empty:
+                assert row[f"{metric}_low"] <= row[metric] <= row[f"{metric}_high"]
+
+
+def test_three_diagnoses_are_told_apart(evaluated):
+    frame, folder, tables = evaluated
+    row = tables["downstream.csv"].set_index(["encoder", "task"]).loc[("ldae", "cn_mci_ad")]
+    assert row["n_test"] == (frame["split"] == "test").sum()
+    assert 0.7 < row["roc_auc"] < 0.95
+    told = pd.read_parquet(folder / "predictions.parquet")
+    told = told[(told["encoder"] == "ldae") & (told["task"] == "cn_mci_ad")]
+    chances = told[["probability_cn", "probability_mci", "probability_ad"]].to_numpy()
+    np.testing.assert_allclose(chances.sum(axis=1), 1)
+    expected = roc_auc_score(told["truth"], chances, multi_class="ovr")
+    assert row["roc_auc"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_papers_way_has_cn_for_the_positive_class(evaluated):
+    _, folder, tables = evaluated
+    row = tables["downstream.csv"].set_index(["encoder", "task"])
+    row = row.loc[("ldae", "ad_vs_cn_as_paper")]
+    told = pd.read_parquet(folder / "predictions.parquet")
+    told = told[(told["encoder"] == "ldae") & (told["task"] == "ad_vs_cn_as_paper")]
+    is_cn, called_cn = told["truth"] == 0, told["prediction"] < 0.5
+    assert row["recall"] == pytest.approx(recall_score(is_cn, called_cn), rel=1e-5)
+    assert row["precision"] == pytest.approx(precision_score(is_cn, called_cn), rel=1e-5)
+    assert row["roc_auc"] > 0.85  # little training at so low a rate
+
+
+def test_groups_are_parts_of_the_test_scans(evaluated):
+    frame, _, tables = evaluated
+    table = tables["downstream_by_group.csv"]
+    keys = ["encoder", "task", "visits", "group", "level"]
+    assert not table.duplicated(keys).any()
+    age = (
+        table[(table["encoder"] == "ldae") & (table["task"] == "age")]
+        .set_index(keys[2:])
+        .sort_index()
+    )
+    test = frame[frame["split"] == "test"]
+    counts = age["n_test"]
+    assert counts["baseline", "all", "all"] == (test["months"] == 0).sum()
+    for group in ("sex", "age_tertile", "field_strength"):
+        assert counts["all", group].sum() == len(test)
+    assert list(counts["all", "field_strength"].index) == ["1.5 T", "3 T"]
+    assert list(counts["all", "seed"].index) == ["1", "2"]
+    first = frame[(frame["split"] == "train") & (frame["months"] == 0)]["age"]
+    low, high = np.round(np.quantile(first, [1 / 3, 2 / 3]), 1)
+    levels = [f"below {low:g}", f"{low:g} to {high:g}", f"from {high:g}"]
+    assert set(counts["all", "age_tertile"].index) == set(levels)
+    assert set(table.loc[table["task"].str.endswith("as_paper"), "group"]) == {"seed"}
+
+
+def test_encoders_are_compared_on_the_same_scans(evaluated):
+    _, _, tables = evaluated
+    main = tables["downstream.csv"].set_index(["encoder", "task"])
+    pairs = tables["downstream_compared.csv"].set_index(["task", "encoder", "reference"])
+    assert pairs.index.is_unique
+    assert len(pairs.loc["ad_vs_cn"]) == 6  # of four encoders
+    assert len(pairs.loc["cn_mci_ad"]) == 3  # there is no supervised network
+    for (task, one, other), row in pairs.iterrows():
+        for metric in ("roc_auc", "mae"):
+            expected = main.loc[(one, task), metric] - main.loc[(other, task), metric]
+            assert row[metric] == pytest.approx(expected, abs=1e-5, nan_ok=True)
+    better = pairs.loc[("ad_vs_cn", "ldae", "ldae-noise")]
+    assert better["roc_auc_low"] > 0.2
+
+
+def test_pairs_have_narrower_intervals_than_their_difference_alone(evaluated):
+    """Two codes that err on the same scans: wide intervals of their own, not of the difference."""
+    frame, folder, _ = evaluated
+    place = folder / "twins"
+    place.mkdir()
+    write_table(frame, place / "scans.parquet", SCANS)
+    generator = np.random.default_rng(3)
+    codes = generator.normal(size=(len(frame), 1)) + (frame[["diagnosis"]] == "AD").to_numpy()
+    near = codes + 0.05 * generator.normal(size=codes.shape)
+    for name, of in (("ldae", codes), ("ldae-near", near)):
+        write_embeddings(frame, of.astype(np.float32), place / f"{name}.parquet")
+    table = evaluate(
+        place, settings=SETTINGS.model_copy(update={"downstream": Downstream(seeds=0)})
+    )
+    pairs = pd.read_csv(place / "downstream_compared.csv").set_index(KEY_OF_PAIRS)
+    pair, own = pairs.loc[("ad_vs_cn", "ldae", "ldae-near")], table.loc[("ldae", "ad_vs_cn")]
+    widths = [row["roc_auc_high"] - row["roc_auc_low"] for row in (pair, own)]
+    assert widths[0] < widths[1] / 3
+
+
+def test_a_diagnosis_that_nobody_in_training_has_is_said_in_its_row(cohort):
+    frame, _, folder = cohort
+    kept = frame[(frame["split"] == "test") | (frame["diagnosis"] != "MCI")]
+    write_table(kept, folder / "scans.parquet", SCANS)
+    table = evaluate(folder)
+    row = table.loc[("ldae", "cn_mci_ad")]
+    assert "roc_auc: a probe needs two training subjects" in row["not_computed"]
+    assert np.isnan(row["roc_auc"])
+    assert row["n_test"] == (frame["split"] == "test").sum()
+    assert table.loc[("ldae", "ad_vs_cn"), "roc_auc"] > 0.9
+
+
+def test_planted_auc_and_error_come_back_within_their_intervals(tmp_path):
+    """Two Gaussians at a distance d have AUC Φ(d/√2); Gaussian errors have MAE σ√(2/π), RMSE σ."""
+    distance, sigma = 1.4, 4.0
+    generator = np.random.default_rng(6)
+    rows = [
+        scan_row(subject, 0, ("CN", "AD")[subject % 2], ("train", "train", "test")[subject % 3])
+        for subject in range(1500)
+    ]
+    frame = pd.DataFrame(rows).reindex(columns=SCANS.names)
+    codes = generator.normal(size=(len(frame), 3))
+    frame["age"] = 72 + 6 * codes[:, 1] + generator.normal(0, sigma, len(frame))
+    codes[:, 0] += distance * (frame["diagnosis"] == "AD")
+    write_table(frame, tmp_path / "scans.parquet", SCANS)
+    write_embeddings(frame, (9 * codes - 4).astype(np.float32), tmp_path / "ldae.parquet")
+    table = evaluate(
+        tmp_path, settings=SETTINGS.model_copy(update={"downstream": Downstream(seeds=0)})
+    ).loc["ldae"]
+    truths = {
+        "roc_auc": norm.cdf(distance / np.sqrt(2)),
+        "accuracy": norm.cdf(distance / 2),  # halfway between the means
+        "mae": sigma * np.sqrt(2 / np.pi),
+        "rmse": sigma,
+    }
+    for task in ("ad_vs_cn", "age", "ad_vs_cn_as_paper", "age_as_paper"):
+        for metric, truth in truths.items():
+            low, high = table.loc[task, [f"{metric}_low", f"{metric}_high"]]
+            if np.isfinite(low):
+                assert low <= truth <= high, (task, metric)
+    assert table.loc["ad_vs_cn", "roc_auc_high"] - table.loc["ad_vs_cn", "roc_auc_low"] < 0.08
+    assert table.loc["age", "mae_high"] - table.loc["age", "mae_low"] < 0.6

@@ -1,0 +1,32 @@
+"""The semantic encoder as trainings begin with it."""
+
+import logging
+from collections.abc import Iterable
+
+from torch import Tensor
+
+from ldae import config
+from ldae.models.build import SemanticNetwork, Shape, build_semantic_encoder
+from ldae.nets.semantic_encoder import StandardisedEncoder
+from ldae.weights.imagenet import load_imagenet
+
+
+def new_encoder(
+    encoder: config.Encoder, volume_shape: Shape, *, pretrained: str | None
+) -> SemanticNetwork:
+    """A semantic encoder with the weights it shall start from: random, or ImageNet's.
+
+    Raises:
+        UserError: ImageNet's are asked for and are not in the folder `pretrained`.
+    """
+    network = build_semantic_encoder(encoder, volume_shape)
+    if encoder.kind == "slices" and encoder.initialise == "imagenet":
+        load_imagenet(network, widths=encoder.widths, depths=encoder.depths, pretrained=pretrained)
+    return network
+
+
+def standardise(network: SemanticNetwork, volumes: Iterable[Tensor], *, name: str) -> None:
+    """Fit the statistics of an encoder that has some to training volumes (X, Y, Z)."""
+    if isinstance(network, StandardisedEncoder):
+        logging.info("%s: standardising the semantic encoder on the training volumes", name)
+        network.standardise(volumes)

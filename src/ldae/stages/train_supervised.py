@@ -1,0 +1,227 @@
+"""Train the semantic encoder for one question: AD against CN, or age. The probes' ceiling."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from lightning.fabric import Fabric
+from numpy.typing import NDArray
+from sklearn.metrics import matthews_corrcoef
+from torch import Tensor
+
+from ldae import config
+from ldae.data.cache import VolumeCache
+from ldae.data.choices import take_split
+from ldae.data.examples import LabelledExamples
+from ldae.data.volumes import VolumeSet, common_shape, voxel_spacing
+from ldae.errors import UserError
+from ldae.metrics.tasks import AD_VS_CN, AGE
+from ldae.models.encoder import new_encoder, standardise
+from ldae.models.supervised import Task, with_head
+from ldae.nets.recompute import recompute_activations
+from ldae.objectives import SupervisedObjective
+from ldae.runtime import seeded_generator, write_text
+from ldae.tables import SCANS, read_table, scan_names
+from ldae.training.batches import Batch, FixedBatches
+from ldae.training.checkpoint import Checkpoint
+from ldae.training.fabric import launch
+from ldae.training.loop import fit
+from ldae.training.ranks import spread
+from ldae.training.steps import GradientStep
+from ldae.weights.folder import save_model
+
+QUESTIONS = {"diagnosis": AD_VS_CN, "age": AGE}
+CRITERIA: dict[Task, Callable[..., Tensor]] = {
+    "diagnosis": F.binary_cross_entropy_with_logits,
+    "age": F.smooth_l1_loss,
+}
+BETTER = {"loss": 1, "mae": 1, "mcc": -1}  # times the measure: the smaller, the better
+
+
+class Settings(config.Section):
+    """What this stage reads of the configuration; of the two last, the one it is asked for."""
+
+    seed: int
+    pretrained: str | None
+    supervised_diagnosis: config.SupervisedDiagnosis | None = None
+    supervised_age: config.SupervisedAge | None = None
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How targets are put to the network: in units of `std` from `mean`."""
+
+    mean: float
+    std: float
+
+    def of(self, targets: NDArray[np.float64]) -> list[float]:
+        """Targets on that scale."""
+        scaled: list[float] = ((targets - self.mean) / self.std).tolist()
+        return scaled
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The loss on held-out scans, and the measure that is reported: MCC, or MAE in years."""
+
+    objective: SupervisedObjective
+    batches: FixedBatches
+    task: Task
+    scale: Scale
+    fabric: Fabric
+
+    def __call__(self) -> dict[str, float]:
+        """`loss`, and `mcc` or `mae`."""
+        each = spread(self.fabric, self.batches, self._measure)
+        losses, scores, targets = torch.cat(each, dim=1).double().numpy()
+        if self.task == "diagnosis":
+            score = {"mcc": float(matthews_corrcoef(targets > 0.5, scores > 0))}
+        else:
+            score = {"mae": float(np.abs(scores - targets).mean()) * self.scale.std}
+        return {"loss": float(losses.mean()), **score}
+
+    def _measure(self, batch: Batch) -> Tensor:
+        given = batch.to(self.fabric.device).tensors
+        scores = self.objective.network(given["x"]).float()
+        losses = self.objective.criterion(scores, given["target"], reduction="none")
+        return torch.stack([losses, scores, given["target"]])
+
+
+def train_supervised(
+    *,
+    scans: Path,
+    derivatives: Path,
+    task: Task,
+    model: Path,
+    state: Path,
+    devices: int,
+    threads: int,
+    settings: Settings,
+) -> None:
+    """Train on the training subjects' volumes and write the model folder.
+
+    Args:
+        scans: table of scans with their side of the split.
+        derivatives: folder the table's volumes are relative to.
+        task: diagnosis: AD against CN, MCI left out; age: years, standardised on training scans.
+        model: folder for weights.safetensors, config.json and train.jsonl.
+        state: folder of the checkpoint, from which a killed training continues; beside it the
+            unpacked volumes.
+        devices: GPUs to train on (see `launch`); 0: the CPU.
+        threads: CPU threads.
+        settings: seed, pretrained, and supervised_diagnosis or supervised_age.
+
+    Raises:
+        UserError: the scans cannot teach it: none of them is labelled, or all of them alike.
+    """
+    checkpoint, name = Checkpoint(state), f"supervised-{task}"
+    asked = _asked(settings, task)
+    training, encoder = asked.training, asked.semantic_encoder
+    used = settings.model_dump(mode="json", include={"seed", "pretrained", f"supervised_{task}"})
+    fabric = launch(training, devices=devices, threads=threads)
+    table = read_table(scans, SCANS)
+    sides = {side: take_split(table, side) for side in ("train", "validation")}
+    cache = VolumeCache(
+        state.parent / "volumes",  # shared with other trainings, of scans without a label too
+        keep=[key for rows in sides.values() for key in rows["volume_sha256"]],
+    )
+    train, held_out = (_labelled(rows, task) for rows in sides.values())
+    truth, held_out_truth = (QUESTIONS[task].target(rows) for rows in (train, held_out))
+    _require_variety(truth, task, side="train", fewest=2)
+    _require_variety(
+        held_out_truth, task, side="validation", fewest=2 if asked.watch == "mcc" else 1
+    )
+    scale = Scale(0.0, 1.0)
+    if task == "age":
+        scale = Scale(float(truth.mean()), float(truth.std()))
+    volumes = VolumeSet(train, derivatives, cache=cache)
+    shape = common_shape(volumes)
+
+    torch.manual_seed(seeded_generator(settings.seed, name).initial_seed())
+    semantic_encoder = new_encoder(encoder, shape, pretrained=settings.pretrained)
+    if training.activation_checkpointing:
+        recompute_activations(semantic_encoder.blocks)
+    objective = SupervisedObjective(
+        with_head(semantic_encoder, encoder.embedding_dim), CRITERIA[task]
+    )
+    examples = LabelledExamples(
+        VolumeSet(held_out, derivatives, cache=cache),
+        scan_names(held_out),
+        scale.of(held_out_truth),
+    )
+    outcome = fit(
+        GradientStep(
+            objective,
+            objective.network,
+            fabric=fabric,
+            learning_rate=training.learning_rate,
+            clip_norm=training.clip_norm,
+        ),
+        name=name,
+        fabric=fabric,
+        train=LabelledExamples(volumes, scan_names(train), scale.of(truth)),
+        validate=Validation(
+            objective,
+            FixedBatches(examples, training.batch_size, settings.seed),
+            task,
+            scale,
+            fabric,
+        ),
+        settings=training,
+        seed=settings.seed,
+        checkpoint=checkpoint,
+        origin={
+            "settings": used,
+            "train": train["volume_sha256"].tolist(),
+            "validation": held_out["volume_sha256"].tolist(),
+            "truth": [*truth.tolist(), *held_out_truth.tolist()],
+        },
+        prepare=lambda: standardise(semantic_encoder, volumes, name=name),
+        judged_by=lambda measured: BETTER[asked.watch] * measured[asked.watch],
+    )
+    if not fabric.is_global_zero:
+        return
+    write_text(model / "train.jsonl", outcome.journal.read_text(encoding="utf-8"))
+    save_model(
+        model,
+        module_state=outcome.weights,
+        config={
+            "model": name,
+            "network": encoder.model_dump(mode="json"),
+            "volume_shape": list(shape),
+            "spacing_mm": voxel_spacing(volumes.paths[0]),
+            "target_mean": scale.mean,
+            "target_std": scale.std,
+            "settings": used,
+            "fingerprint": outcome.fingerprint,
+            "training": outcome.summary(),
+        },
+    )
+
+
+def _asked(settings: Settings, task: Task) -> config.SupervisedDiagnosis | config.SupervisedAge:
+    asked = settings.supervised_age if task == "age" else settings.supervised_diagnosis
+    if asked is None:
+        raise UserError(f"--settings: supervised_{task}: missing; --task {task} reads it")
+    return asked
+
+
+def _labelled(rows: pd.DataFrame, task: Task) -> pd.DataFrame:
+    return rows[QUESTIONS[task].eligible(rows)].reset_index(drop=True)
+
+
+def _require_variety(truth: NDArray[Any], task: Task, *, side: str, fewest: int) -> None:
+    """Refuse labels of which there are fewer than `fewest` different ones."""
+    kinds = len(np.unique(truth))
+    if kinds < fewest:
+        labels = {"diagnosis": "a diagnosis of AD or CN", "age": "an age"}[task]
+        raise UserError(
+            f"supervised-{task}: {len(truth)} {side} scans have {labels}, {kinds} different; it "
+            f"takes {fewest}: enlarge the cohort or that side (split:), or leave `supervised` out "
+            "of `baselines`"
+        )
