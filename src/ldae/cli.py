@@ -95,3 +95,6 @@ def main(arguments: list[str] | None = None) -> Any:
         return app(words, exit_on_error=False, print_error=False)
     except (UserError, CycloptsError) as error:
         sys.exit(f"ldae {words[0] if words else ''}: {' '.join(str(error).split())}")
+    except OSError as error:  # no permission, a full disk
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(f"ldae {words[0]}: {where}{error.strerror or error}")

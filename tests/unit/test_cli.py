@@ -38,3 +38,9 @@ def test_an_unknown_log_level_ends_in_one_line(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("LDAE_LOG_LEVEL", "loud")
     with pytest.raises(SystemExit, match=r"^ldae schema: LDAE_LOG_LEVEL=loud: .*INFO[^\n]*$"):
         cli.main(["schema"])
+
+
+def test_a_place_that_cannot_be_written_ends_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match=r"^ldae schema: .*file.*: (Not a directory|File exists)$"):
+        cli.main(["schema", "--output", str(tmp_path / "file" / "schema.json")])

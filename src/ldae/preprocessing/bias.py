@@ -7,6 +7,7 @@ import ants
 import numpy as np
 
 from ldae.config import BiasCorrection
+from ldae.preprocessing.failure import ScanError
 from ldae.preprocessing.images import Image, Mask, coarsen, resample
 from ldae.preprocessing.linear import to_ants
 
@@ -28,16 +29,23 @@ def head_mask(image: Image) -> Mask:
 
 
 def correct_bias(image: Image, settings: BiasCorrection) -> Image:
-    """The image divided by its bias field, whose geometric mean over the head is 1."""
+    """The image divided by its bias field, whose geometric mean over the head is 1.
+
+    Raises:
+        ScanError: N4 gave up.
+    """
     coarse = coarsen(image, settings.resolution_mm)
     head = head_mask(coarse)
-    field = ants.n4_bias_field_correction(
-        to_ants(coarse),
-        mask=to_ants(coarse.with_data(head)),
-        shrink_factor=settings.shrink_factor,
-        convergence={"iters": list(settings.iterations), "tol": TOLERANCE},
-        return_bias_field=True,
-    ).numpy()
+    try:
+        field = ants.n4_bias_field_correction(
+            to_ants(coarse),
+            mask=to_ants(coarse.with_data(head)),
+            shrink_factor=settings.shrink_factor,
+            convergence={"iters": list(settings.iterations), "tol": TOLERANCE},
+            return_bias_field=True,
+        ).numpy()
+    except RuntimeError as error:
+        raise ScanError("bias-failed", str(error)) from None
     field = field / np.exp(np.log(np.maximum(field[head], FIELD_LIMITS[0])).mean())
     fine = resample(coarse.with_data(np.clip(field, *FIELD_LIMITS)), image)
     return image.with_data(image.data / fine.data)

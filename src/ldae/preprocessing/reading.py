@@ -10,7 +10,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
+from nibabel.spatialimages import HeaderDataError, SpatialImage
 
 from ldae.preprocessing.failure import ScanError
 from ldae.preprocessing.images import Array, Image, Matrix, data_shape
@@ -20,28 +20,37 @@ MIN_EXTENT_MM = 100.0  # an adult brain is longer than this along every axis
 MAX_VOXELS = 2**30  # 4 GiB as they are held; the finest heads have a tenth of it
 MAX_SHEAR = 1e-2  # cosine between voxel axes; rounding of header fields stays far below
 AIR_PERCENTILE = 1.0  # of all voxels: air, in any image with a head in it
+MAX_UNDERSHOOT = 0.1  # of the signal's range; noise and interpolation reach as far below 0
 CORNER = 10  # a corner of the image is this part of each axis
 CHUNK_BYTES = 2**22
 BRIGHT_CORNERS = 6  # of 8; shoulders may fill two to four
 
-Damage = (ImageFileError, HeaderDataError, EOFError, OSError, ValueError, TypeError, zlib.error)
+Damage = (
+    ImageFileError,
+    HeaderDataError,
+    EOFError,
+    OSError,
+    OverflowError,  # an absurd offset
+    ValueError,
+    TypeError,
+    zlib.error,
+)
 
 
 def read_image(path: Path) -> Image:
     """Read a T1-weighted NIfTI: axes reordered to the closest RAS+, intensities about [0, 1].
 
     Air becomes 0 (what is darker, too) and the 99.5th percentile of the positive voxels 1, so that
-    nothing later depends on units or on a constant that a converter added.
+    nothing later depends on units or on a constant that a converter added or took away.
 
     Raises:
         ScanError: the file or its content cannot be one T1-weighted head.
     """
     data, affine = read_volume(path)
-    positive = data[data > 0]
-    if positive.size == 0 or np.ptp(data) == 0:
-        raise ScanError("empty", "all voxels have the same value or none is positive")
-    air = max(0.0, float(np.percentile(data, AIR_PERCENTILE)))
-    bright = float(np.percentile(positive, 99.5)) - air
+    if np.ptp(data) == 0:
+        raise ScanError("empty", "all voxels have the same value")
+    air = _air(data)
+    bright = float(np.percentile(data[data > min(air, 0)], 99.5)) - air
     if bright <= 0:
         raise ScanError("empty", "hardly any voxel differs from the others")
     stored = to_ras(data, affine)
@@ -61,6 +70,8 @@ def read_volume(path: Path) -> tuple[Array, Matrix]:
     """
     try:
         file = nib.load(path)
+        if not isinstance(file, SpatialImage):
+            raise ScanError("unreadable", "no volume of voxels")
         if math.prod(file.shape) > MAX_VOXELS:
             raise ScanError("too-large", f"the header declares {_times(file.shape)} voxels")
         if file.get_data_dtype().kind not in "biuf":
@@ -96,7 +107,7 @@ def write_like(stored: Path, mask: Image, path: Path) -> None:
     """Write a mask of the image in `stored` on that file's own voxels, atomically."""
     affine = nib.load(stored).affine
     onto = nib.orientations.ornt_transform(
-        nib.orientations.axcodes2ornt("RAS"), nib.io_orientation(affine)
+        nib.orientations.axcodes2ornt("RAS"), nib.io_orientation(_rigid_axes(affine))
     )
     voxels = nib.orientations.apply_orientation(mask.data.astype(np.uint8), onto)
     nifti = nib.Nifti1Image(voxels, affine)
@@ -115,8 +126,10 @@ def _check_sum(path: Path) -> None:
 
 def _rigid_axes(affine: Matrix) -> Matrix:
     """The affine with exactly orthogonal axes, as ITK wants them."""
+    if not np.isfinite(affine).all():
+        raise ScanError("singular-affine", "the header's affine is not finite")
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    if not np.isfinite(affine).all() or spacing.min() < 1e-3:
+    if spacing.min() < 1e-3:
         raise ScanError("singular-affine", "the header gives a voxel axis no length")
     axes = affine[:3, :3] / spacing
     shear = np.abs(axes.T @ axes - np.eye(3)).max()
@@ -128,6 +141,15 @@ def _rigid_axes(affine: Matrix) -> Matrix:
     rigid = affine.astype(np.float64)
     rigid[:3, :3] = (left @ right) * spacing
     return rigid
+
+
+def _air(data: Array) -> float:
+    """Signal of air; 0 where less is only padding, noise or undershoot of interpolation."""
+    above_padding = data[data > data.min()]
+    darkest, brightest = np.percentile(above_padding, [AIR_PERCENTILE, 99.5])
+    if darkest < -MAX_UNDERSHOOT * (brightest - darkest):
+        return float(darkest)
+    return max(0.0, float(np.percentile(data, AIR_PERCENTILE)))
 
 
 def _refuse_bright_air(image: Image) -> None:

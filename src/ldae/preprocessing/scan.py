@@ -24,7 +24,7 @@ from ldae.preprocessing.source import Source
 from ldae.runtime import sha256, write_json
 from ldae.settings import fingerprint
 
-RECIPE = 2  # raised whenever the same image and settings give other voxels or figures
+RECIPE = 3  # raised whenever the same image and settings give other voxels or figures
 
 
 def preprocess_scan(source: Source, outputs: Outputs, settings: Preprocessing) -> None:
@@ -81,7 +81,7 @@ def preprocess_scan(source: Source, outputs: Outputs, settings: Preprocessing) -
 
 
 def scan_fingerprint(source: Source, settings: Preprocessing) -> str:
-    """Changes when the scan's voxels would."""
+    """Changes with all that decides the scan's voxels, but for versions of packages beside ANTs."""
     aids = [sha256(aid) for aid in source.aids]
     return fingerprint(RECIPE, _version("antspyx"), source.image_sha256, aids, settings)
 

@@ -1,5 +1,6 @@
 """An image, and the files that the chosen brain extraction needs beside it."""
 
+import glob
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,20 +43,25 @@ def find_aids(image: Path, settings: BrainExtraction, network: Path | None) -> t
 
 
 def _mask_of(image: Path, masks: str | None) -> Path:
-    """The mask with the image's entities, in the image's own space."""
+    """The mask with the image's entities, or else its name, in the image's own space."""
     wanted = _entities(image)
-    folder = image.parent
-    if masks is not None:
-        levels = [f"{key}-{wanted[key]}" for key in ("sub", "ses") if key in wanted]
-        folder = Path(masks).expanduser().joinpath(*levels, "anat")
-    fitting = [path for path in sorted(folder.glob(f"*{MASK}")) if _fits(_entities(path), wanted)]
+    folder = image.parent if masks is None else Path(masks).expanduser()
+    if "sub" in wanted:
+        if masks is not None:
+            levels = [f"{key}-{wanted[key]}" for key in ("sub", "ses") if key in wanted]
+            folder = folder.joinpath(*levels, "anat")
+        found = sorted(folder.glob(f"*{MASK}"))
+        fitting = [path for path in found if _fits(_entities(path), wanted)]
+    else:
+        name = image.name.partition(".nii")[0].removesuffix("_T1w")
+        fitting = sorted(folder.glob(f"{glob.escape(name)}{MASK}"))
     if len(fitting) == 1:
         return fitting[0]
     same = [path for path in fitting if _entities(path) == wanted | {"desc": "brain"}]
     if len(same) == 1:
         return same[0]
-    found = f"{len(fitting)} masks fit" if fitting else "no mask"
-    raise ScanError("no-mask", f"{found} in {folder} for {image.name}")
+    count = f"{len(fitting)} masks fit" if fitting else "no mask"
+    raise ScanError("no-mask", f"{count} in {folder} for {image.name}")
 
 
 def _fits(found: dict[str, str], wanted: dict[str, str]) -> bool:

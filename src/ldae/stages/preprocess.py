@@ -19,7 +19,7 @@ from ldae.config import (
     Section,
 )
 from ldae.errors import UserError
-from ldae.preprocessing.outputs import outputs_of, write_description
+from ldae.preprocessing.outputs import Outputs, outputs_of, write_description
 from ldae.preprocessing.threads import use_threads
 from ldae.preprocessing.verdict import faults
 from ldae.runtime import sha256
@@ -66,16 +66,18 @@ def preprocess(
 
     Args:
         image: a T1-weighted head (NIfTI).
-        output: a derivative dataset; entities in the image's name (`sub-X_ses-Y_T1w.nii.gz`) are
-            kept, and any other name becomes the subject's.
+        output: a derivative dataset; subject and session in the image's name
+            (`sub-X_ses-Y_T1w.nii.gz`) are kept, any other name becomes the subject's, and a missing
+            session is called 1.
         network: folder of the network's files, for brain extraction by antspynet.
         threads: of ITK; results are repeatable to the byte with 1.
         settings: JSON or YAML with the sections `preprocessing` and `quality`; the paper's grid if
             not given.
 
     Raises:
-        UserError: if the image cannot be preprocessed, or what came out is beyond a threshold of
-            `quality`, with the reason; in the second case the files stay, to be looked at.
+        UserError: if the output folder holds the session's scan made from another image, or the
+            image cannot be preprocessed, or what came out is beyond a threshold of
+            `quality`, with the reason; in the last case the files stay, to be looked at.
     """
     use_threads(threads)
     # ITK reads its thread count when ANTs, which these import, is first imported.
@@ -87,6 +89,7 @@ def preprocess(
         raise UserError(f"{image} does not exist")
     participant_id, session_id = _entities(image)
     outputs = outputs_of(participant_id, session_id, settings.preprocessing, derivatives=output)
+    _refuse_replacing(outputs, image, output)
     write_description(output, raw=None)
     try:
         aids = find_aids(image, settings.preprocessing.brain, network)
@@ -100,6 +103,21 @@ def preprocess(
     if wrong:
         raise UserError(f"{image} is not fit for use: {'; '.join(wrong)}; see {outputs.figure}")
     logging.info("%s; look at %s", outputs.volume, outputs.figure)
+
+
+def _refuse_replacing(outputs: Outputs, image: Path, output: Path) -> None:
+    """Refuse to lose what was made from another image of the session, such as its second run."""
+    if output.exists() and not output.is_dir():
+        raise UserError(f"{output} is not a folder")
+    try:
+        sources = json.loads(outputs.quality.read_text(encoding="utf-8"))["Sources"]
+    except (OSError, ValueError, KeyError):
+        return
+    if sources != [image.name]:
+        raise UserError(
+            f"{outputs.quality} was made from {sources[0]}, not {image.name}; "
+            "name another output folder"
+        )
 
 
 def _entities(image: Path) -> tuple[str, str]:

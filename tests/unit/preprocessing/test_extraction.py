@@ -160,6 +160,14 @@ class TestFindingMasks:
         ]
         assert self.find(tmp_path, settings, names) == names[0]
 
+    def test_an_image_without_entities_has_the_mask_of_its_name(self, tmp_path, settings):
+        for name in ("one_desc-brain_mask.nii.gz", "two_desc-brain_mask.nii.gz"):
+            (tmp_path / name).touch()
+        method = by(settings, "mask")
+        assert find_aids(tmp_path / "two_T1w.nii.gz", method, None) == (tmp_path / name,)
+        with pytest.raises(ScanError, match=r"^no-mask: no mask in "):
+            find_aids(tmp_path / "three.nii.gz", method, None)
+
     def test_none_and_too_many_are_named(self, tmp_path, settings):
         with pytest.raises(ScanError, match=r"^no-mask: no mask in .*ses-1/anat for sub-A"):
             self.find(tmp_path, settings, [])

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from ldae.errors import UserError
+from ldae.preprocessing.outputs import outputs_of
 from ldae.preprocessing.template import load_head, load_template
 from ldae.stages.preprocess import PAPER, preprocess
 from ldae.stages.preprocess import Settings as SingleSettings
@@ -149,6 +150,19 @@ def test_one_image_outside_the_workflow(dataset, tmp_path):
     other.write_bytes(image.read_bytes())
     preprocess(other, output=tmp_path / "other", settings=SINGLE)
     assert len(list((tmp_path / "other/sub-myhead/ses-1/anat").iterdir())) == 9
+
+
+def test_a_second_image_of_the_session_replaces_nothing(tmp_path):
+    outputs = outputs_of("sub-A", "ses-1", SINGLE.preprocessing, derivatives=tmp_path)
+    outputs.quality.parent.mkdir(parents=True)
+    outputs.quality.write_text('{"Sources": ["sub-A_ses-1_run-1_T1w.nii.gz"]}')
+    image = tmp_path / "sub-A_ses-1_run-2_T1w.nii.gz"
+    image.write_bytes(b"")
+    with pytest.raises(UserError, match=r"was made from sub-A_ses-1_run-1_T1w\.nii\.gz, not"):
+        preprocess(image, output=tmp_path, settings=SINGLE)
+    assert outputs.quality.is_file()
+    with pytest.raises(UserError, match="is not a folder"):
+        preprocess(image, output=image, settings=SINGLE)
 
 
 def test_a_file_that_is_not_there_is_a_clear_error(tmp_path):
