@@ -177,6 +177,14 @@ def threads_of(stage):
     return config["resources"][stage]["threads"]
 
 
+def weights_of(baseline):
+    """The weights of a baseline, if it is among those asked for."""
+    return expand(
+        f"{RUN}/models/{{name}}/weights.safetensors",
+        name=[name for name in TRAINED if name == baseline],
+    )
+
+
 def inversion(model, steps):
     """The index of the test scans' z_T of `model` after so many DDIM steps."""
     return f"{RUN}/inversions/{model}/T{steps}/index.parquet"

@@ -59,11 +59,8 @@ rule evaluate_probes:
 
 rule evaluate_representation:
     input:
-        [
-            f"{RUN}/models/{name}/weights.safetensors"
-            for name in TRAINED
-            if name in ("autoencoder", "ldm", "ldae", "ldae-volume")
-        ],
+        **MODELS,
+        volumetric=weights_of("ldae-volume"),
         scans=f"{RUN}/cohort/scans.parquet",
         embeddings=EMBEDDINGS,
         supervised=PREDICTIONS,
@@ -82,7 +79,7 @@ rule evaluate_representation:
         **resources("evaluate"),
     params:
         derivatives=DERIVATIVES,
-        models=f"{RUN}/models",
+        models=subpath(input.ldae, ancestor=2),
         settings=section(
             *("seed", "ldae", "ldae_volume", "sampling"),
             *("metrics", "reconstruction", "bootstrap"),

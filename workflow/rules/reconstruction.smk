@@ -31,11 +31,8 @@ rule invert_scans:
 
 rule evaluate_reconstruction:
     input:
-        weights=[
-            f"{RUN}/models/{name}/weights.safetensors"
-            for name in TRAINED
-            if name in ("autoencoder", "ldm", "ldae", "dae")
-        ],
+        **MODELS,
+        dae=weights_of("dae"),
         scans=f"{RUN}/cohort/scans.parquet",
         public=PUBLIC_WEIGHTS,
         inversions=reconstructed_inversions(),
@@ -54,7 +51,7 @@ rule evaluate_reconstruction:
         **resources("evaluate"),
     params:
         derivatives=DERIVATIVES,
-        models=f"{RUN}/models",
+        models=subpath(input.ldae, ancestor=2),
         settings=section(
             "seed", "pretrained", "sampling", "metrics", "reconstruction", "bootstrap"
         ),
