@@ -13,6 +13,10 @@ from .conftest import Workflow
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("workflow")]
 
+TRAINED = [
+    *("autoencoder", "ldm", "ldae", "ldae-volume"),
+    *("dae", "supervised-diagnosis", "supervised-age"),
+]
 AFTER_PROBES = {"evaluate_probes", "compare_paper", "write_report"}
 AFTER_LDM = {
     "train_ldm",
@@ -41,12 +45,15 @@ def test_every_promised_file_is_there(finished: Workflow) -> None:
         "derivatives/ldae/dataset_description.json",
         *[
             f"models/{model}/{file}"
-            for model in ("autoencoder", "ldm", "ldae")
+            for model in TRAINED
             for file in ("weights.safetensors", "config.json", "train.jsonl")
         ],
         "latents/scale.json",
-        "embeddings/ldae.parquet",
-        "embeddings/voxel-pca.parquet",
+        *[
+            f"embeddings/{encoder}.parquet"
+            for encoder in ("ldae", "ldae-volume", "dae", "random-init", "voxel-pca")
+        ],
+        "predictions/supervised-age.parquet",
         "tables/reconstruction.csv",
         "tables/downstream.csv",
         "tables/downstream_by_group.csv",

@@ -10,6 +10,7 @@ rule train_autoencoder:
         f"{RUN}/benchmarks/train_autoencoder.tsv"
     conda:
         ENVIRONMENT
+    priority: 1  # most other jobs wait for it
     threads: threads_of("train")
     resources:
         **resources("train"),
@@ -40,6 +41,7 @@ rule encode_latents:
         f"{RUN}/benchmarks/encode_latents.tsv"
     conda:
         ENVIRONMENT
+    priority: 1  # most other jobs wait for it
     threads: threads_of("train")
     resources:
         **resources("train"),

@@ -11,6 +11,7 @@ rule train_ldm:
         f"{RUN}/benchmarks/train_ldm.tsv"
     conda:
         ENVIRONMENT
+    priority: 1  # most other jobs wait for it
     threads: threads_of("train")
     resources:
         **resources("train"),

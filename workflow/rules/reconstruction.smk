@@ -46,7 +46,8 @@ rule evaluate_reconstruction:
         f"{RUN}/benchmarks/evaluate_reconstruction.tsv"
     conda:
         ENVIRONMENT
-    threads: threads_of("train")  # the longest evaluation by far
+    priority: 1  # the longest evaluation by far
+    threads: threads_of("evaluate")
     resources:
         **resources("evaluate"),
     params:

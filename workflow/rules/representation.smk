@@ -14,6 +14,7 @@ rule train_ldae:
         model="ldae|ldae-volume",
     conda:
         ENVIRONMENT
+    priority: 1  # most other jobs wait for it
     threads: threads_of("train")
     resources:
         **resources("train"),
