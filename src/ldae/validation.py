@@ -60,7 +60,7 @@ class CodeValidation:
                 t=t.long(),
                 timesteps=self.timesteps,
             )
-        if has_collapsed(measured):
+        if has_collapsed(measured, scans=len(codes)):
             logging.warning(
                 "%s: the semantic code has collapsed (effective rank %.2f, variance %.1e); set "
                 "%s.semantic_encoder.standardise, or lower the learning rate",

@@ -82,5 +82,5 @@ def test_no_rank_outlives_the_first(server, tmp_path) -> None:
 def test_a_loss_that_is_not_finite_on_another_rank_is_named_by_the_first(server, tmp_path) -> None:
     broken = {"broken": 3, "batch_size": 1, "accumulate": 2}
     assert server.run(folder=tmp_path, ranks=2, changes=broken) == 1
-    said = server.log.read_text().split("line: the loss is nan at step ")
+    said = server.log.read_text().split(": the loss is nan ")
     assert "(batch: point-3);" in said[-1]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ldae.stages import train_autoencoder, train_dae, train_ldae, train_ldm
+from ldae.stages import train_autoencoder, train_dae, train_ldae, train_ldm, train_supervised
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
 PATIENCE = 120  # seconds until a training must have made its next step
@@ -20,15 +20,23 @@ SETTINGS = {
     "train-autoencoder": train_autoencoder.Settings,
     "train-ldm": train_ldm.Settings,
     "train-ldae": train_ldae.Settings,
+    "train-ldae-volume": train_ldae.Settings,
     "train-dae": train_dae.Settings,
+    "train-supervised": train_supervised.Settings,
 }
 READS = {
     "train-autoencoder": ["scans", "derivatives", "model", "state"],
     "encode-latents": ["scans", "derivatives", "autoencoder", "latents"],
     "train-ldm": ["scans", "latents", "model", "state"],
     "train-ldae": ["scans", "derivatives", "latents", "ldm", "model", "state"],
+    "train-ldae-volume": ["scans", "derivatives", "latents", "ldm", "model", "state"],
     "train-dae": ["scans", "derivatives", "model", "state"],
+    "train-supervised": ["scans", "derivatives", "task", "model", "state"],
 }
+VOLUMETRIC = {
+    "kind": "volume", "widths": [4, 8], "depths": [0, 1], "norm_groups": 2, "pool": [4, 4, 4],
+    "embedding_dim": 16, "dropout": 0.1, "standardise": True,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +51,20 @@ def words_of(blob_scans: Path, tiny_training: dict) -> Callable[..., list[str]]:
             "autoencoder": run / "models/autoencoder",
             "latents": run / "latents",
             "ldm": run / "models/ldm",
+            "task": "diagnosis",
             "model": run / "models" / model,
             "state": run / "state" / model,
         }
         paths = [word for name in READS[stage] for word in (f"--{name}", str(places[name]))]
         if stage not in SETTINGS:
             return [stage, *paths, "--threads", "1"]
+        settings = tiny_training
+        if stage == "train-ldae-volume":
+            settings = settings | {"ldae": settings["ldae"] | {"semantic_encoder": VOLUMETRIC}}
         fields = SETTINGS[stage].model_fields
-        known = json.dumps({k: v for k, v in tiny_training.items() if k in fields})
+        known = json.dumps({k: v for k, v in settings.items() if k in fields})
         training = ["--devices", str(devices), "--threads", "1", "--settings", known]
-        return [stage, *paths, *training]
+        return [stage.removesuffix("-volume"), *paths, *training]
 
     return words
 
@@ -101,7 +113,9 @@ def _share(whole: Path, run: Path, stage: str) -> str:
         ("train-autoencoder", (3, 13, 22)),
         ("train-ldm", (17,)),
         ("train-ldae", (2, 19)),
+        ("train-ldae-volume", (18,)),
         ("train-dae", (1, 14)),
+        ("train-supervised", (2, 17)),
     ],
 )
 def test_killed_trainings_end_in_the_same_bytes(

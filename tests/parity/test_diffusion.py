@@ -12,6 +12,7 @@ from ldae.diffusion.interpolation import lerp, slerp
 from ldae.diffusion.losses import snr_weight
 from ldae.diffusion.schedule import NoiseSchedule, inference_timesteps
 from ldae.diffusion.shift import score_shift
+from ldae.metrics.directions import move
 from ldae.metrics.probe import LinearProbe
 from ldae.nets.gradient_estimator import ShiftedNoisePredictor
 
@@ -20,7 +21,11 @@ TABLES = 1e-6  # relative
 NEAR_ONE = 1e-4  # relative, of 1 - alpha_bar near t = 0, which float32 holds no better
 COSINE = 1e-4  # relative; the original divides tables that float32 had rounded
 TRAJECTORIES = 1e-3  # of the largest magnitude
-EDITS = 5e-3  # of the largest magnitude: see test_edits
+# Of the largest magnitude. There and back without the clamp, the random network drives latents to
+# 100 and more, and each step multiplies the rounding of those before: edits are 0.0012 to 0.0021 of
+# that from the original, which is 0.003 to 0.005 from its own float64 result (`floor` in the
+# fixtures' tables).
+UNCLAMPED = 5e-3
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +163,7 @@ def test_a_code_left_out_of_the_last_steps(
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(("clip", "tolerance"), [("clamp", TRAJECTORIES), ("noclamp", EDITS)])
+@pytest.mark.parametrize(("clip", "tolerance"), [("clamp", TRAJECTORIES), ("noclamp", UNCLAMPED)])
 def test_round_trips(
     shifted: ShiftedNoisePredictor, trajectories: dict[str, Tensor], clip: str, tolerance: float
 ) -> None:
@@ -190,19 +195,16 @@ def test_the_original_interpolates_a_batch_along_one_arc(operations: dict[str, T
 def _moved(operations: dict[str, Tensor], strength: float) -> Tensor:
     mean, std, weight = (operations[name].flatten().tolist() for name in ("mean", "std", "w"))
     probe = LinearProbe(tuple(mean), tuple(std), tuple(weight), bias=0.0, regularisation=1.0)
-    return torch.from_numpy(probe.move(operations["y_a"].numpy(), strength)).float()
+    codes = operations["y_a"].numpy()
+    return torch.from_numpy(move(codes, probe.direction(), strength, probe)).float()
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(("clip", "tolerance"), [("clamp", 2e-3), ("noclamp", EDITS)])
+@pytest.mark.parametrize(("clip", "tolerance"), [("clamp", TRAJECTORIES), ("noclamp", UNCLAMPED)])
 def test_edits(
     shifted: ShiftedNoisePredictor, operations: dict[str, Tensor], clip: str, tolerance: float
 ) -> None:
-    """Inversion, then sampling with another code.
-
-    Without the clamp the random network drives latents to 100 and more, and the original itself is
-    0.3 to 0.5 % of that away from its own float64 result (`floor` in the fixtures' tables).
-    """
+    """Inversion, then sampling with another code."""
     bound = BOUNDS[clip]
     y_a, y_b = operations["y_a"], operations["y_b"]
     z_a, z_b = (

@@ -17,6 +17,10 @@ from ldae.weights.original import TRANSLATIONS
 SCHEDULE = NoiseSchedule.linear(1000, 1e-4, 0.02)
 LOSSES = 1e-6
 AFTER_STEPS = 1e-5  # of parameters after three Adam steps
+# Adam divides by the gradient's size: where that is nearly zero, rounding is all there is. Here the
+# original is 2.3e-5 from its own float64 result (`floor` in the fixtures' tables), ours 2.7e-5
+# from the original's.
+NEARLY_NO_GRADIENT = 5e-5
 
 
 class Pretraining(nn.Module):
@@ -90,7 +94,8 @@ def test_training_the_representation(oracle, make_shifted) -> None:
     parameters = _in_their_names(dict(objective.shifted.named_parameters()))
     averages = {n.removeprefix("shifted."): p for n, p in ema.shadow.items() if n != "y"}
     averages = _in_their_names(averages)
-    for name, tolerance in {"shift_out.2.weight": AFTER_STEPS, "label_emb.weight": 5e-5}.items():
+    tolerances = {"shift_out.2.weight": AFTER_STEPS, "label_emb.weight": NEARLY_NO_GRADIENT}
+    for name, tolerance in tolerances.items():
         _after_steps(parameters[name], arrays[f"repr/steps/param/{name}"], tolerance)
         _after_steps(averages[name], arrays[f"repr/steps/ema/{name}"])
     for name, parameter in objective.shifted.base.named_parameters():

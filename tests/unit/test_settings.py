@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ def test_the_committed_schema_is_the_generated_one(project: Path) -> None:
     assert committed == json_schema(), "write it again with `ldae schema --output ...`"
 
 
-@pytest.mark.parametrize("overlays", [[], ["demo"], ["demo", "study"]])
+@pytest.mark.parametrize("overlays", [[], ["original"], ["demo"], ["demo", "study"]])
 def test_the_shipped_configurations_are_valid(project: Path, overlays: list[str]) -> None:
     files = [str(project / f"config/{name}.yaml") for name in ["config", *overlays]]
     assert load_settings(Config, *files).run == (overlays or ["adni"])[-1]
@@ -119,3 +120,36 @@ def test_values_that_do_not_fit_together_are_refused(
     (tmp_path / "change.yaml").write_text(change)
     with pytest.raises(UserError, match=message):
         load_settings(Config, str(project / "config/config.yaml"), str(tmp_path / "change.yaml"))
+
+
+ALL = "ldae.semantic_encoder.initialise, dae.semantic_encoder.initialise, supervised_diagnosis"
+RANDOM = "{semantic_encoder: {initialise: random}}"
+
+
+@pytest.mark.parametrize(
+    ("change", "asking"),
+    [
+        ("{}", ALL),
+        ("baselines: [lddim, ldae-volume]", "(ldae.semantic_encoder.initialise);"),
+        (f"ldae: {RANDOM}", "(dae.semantic_encoder.initialise, supervised_diagnosis"),
+        (
+            f"{{ldae: {RANDOM}, baselines: [supervised], supervised_age: {RANDOM}}}",
+            "(supervised_diagnosis.semantic_encoder.initialise);",
+        ),
+        (f"{{ldae: {RANDOM}, baselines: [lddim]}}", None),
+    ],
+)
+def test_imagenet_without_a_folder_of_weights_is_refused(
+    project: Path, tmp_path: Path, change: str, asking: str | None
+) -> None:
+    files = [str(project / "config/config.yaml")]
+    for name, text in {"none": "pretrained: null", "change": change}.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+        files.append(str(tmp_path / f"{name}.yaml"))
+    if asking is None:
+        assert load_settings(Config, *files).pretrained is None
+        return
+    with pytest.raises(UserError, match=re.escape(asking)) as caught:
+        load_settings(Config, *files)
+    assert "set pretrained: resources/weights, which a run fetches" in str(caught.value)
+    assert "or initialise: random" in str(caught.value)

@@ -10,6 +10,8 @@ from .conftest import Workflow
 PAPER = ("config/config.yaml",)
 DEMO = (*PAPER, "config/demo.yaml")
 STUDY = (*DEMO, "config/study.yaml")
+ORIGINAL = (*PAPER, "config/original.yaml")
+CONVNEXT = "convnext_small-0c510722.pth"
 
 
 @pytest.mark.parametrize("configfiles", [DEMO, STUDY], ids=["demo", "study"])
@@ -19,11 +21,15 @@ def test_the_embedded_cohorts_build(workflow: Workflow, configfiles: tuple[str, 
     assert "train_ldae" in done.stdout
 
 
-def test_the_paper_builds_against_a_download(workflow: Workflow, tmp_path: Path) -> None:
+@pytest.mark.parametrize("configfiles", [PAPER, ORIGINAL], ids=["paper", "original"])
+def test_the_paper_builds_against_a_download(
+    workflow: Workflow, tmp_path: Path, configfiles: tuple[str, ...]
+) -> None:
     (tmp_path / "ADNI").mkdir()
-    done = workflow.run("--dry-run", "--config", "cohort={download: ADNI}", configfiles=PAPER)
+    done = workflow.run("--dry-run", "--config", "cohort={download: ADNI}", configfiles=configfiles)
     assert done.returncode == 0, done.stdout
     assert "train_ldae" in done.stdout
+    assert "fetch_weights" in done.stdout
     assert "make_cohort" not in done.stdout
 
 
@@ -54,6 +60,24 @@ def test_the_paper_builds_against_a_download(workflow: Workflow, tmp_path: Path)
             "dae: {network: {multipliers: [1, 1, 1, 1, 1, 1, 1]}}",
             "shape: 160 voxels along y are not a multiple of 64, by which dae.network",
         ),
+        (
+            "pretrained: null",
+            r"pretrained: null, but ImageNet's .*\(ldae.semantic_encoder.initialise, dae.* "
+            "pretrained: resources/weights, .* or initialise: random$",
+        ),
+        (
+            "pretrained: config",  # a folder that is there
+            rf"^Configuration: config/{CONVNEXT} is missing: .* "
+            "set ldae.semantic_encoder.initialise: random$",
+        ),
+        (
+            "ldae: {semantic_encoder: {depths: [3, 3, 9, 3]}}",
+            "resources/weights/convnext_tiny-983f1562.pth is missing: ",
+        ),
+        (
+            "dae: {semantic_encoder: {depths: [3, 3, 5, 3]}}",
+            "dae.semantic_encoder: no ImageNet weights for a ConvNeXt of widths",
+        ),
         ("typo: 1", "'typo' was unexpected"),
     ],
 )
@@ -81,6 +105,16 @@ def test_the_catalogs_snakefile_builds_the_same(workflow: Workflow, project: Pat
     done = workflow.run("--dry-run", "--snakefile", snakefile, configfiles=DEMO)
     assert done.returncode == 0, done.stdout
     assert "write_report" in done.stdout
+
+
+def test_weights_of_the_users_own_are_not_fetched(workflow: Workflow, tmp_path: Path) -> None:
+    for folder in ("ADNI", "mine"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "mine" / CONVNEXT).touch()
+    settings = ("cohort={download: ADNI}", "pretrained=mine")
+    done = workflow.run("--dry-run", "--config", *settings, configfiles=PAPER)
+    assert done.returncode == 0, done.stdout
+    assert "fetch_weights" not in done.stdout
 
 
 def test_weights_are_fetched_only_where_the_setting_or_the_user_asks(workflow: Workflow) -> None:

@@ -18,6 +18,14 @@ TRAINED = [
     *("dae", "supervised-diagnosis", "supervised-age"),
 ]
 AFTER_PROBES = {"evaluate_probes", "compare_paper", "write_report"}
+AFTER_RECONSTRUCTION = {
+    *("evaluate_reconstruction", "compare_models", "evaluate_representation"),
+    *("compare_paper", "write_report"),
+}
+AFTER_CLIP = AFTER_RECONSTRUCTION | {
+    *("invert_scans", "evaluate_interpolation", "evaluate_manipulation", "evaluate_variation"),
+    *("sample_scans", "evaluate_generation"),
+}
 AFTER_LDM = {
     "train_ldm",
     "train_ldae",
@@ -119,7 +127,10 @@ def test_touching_an_input_reruns_nothing(finished: Workflow) -> None:
         ("variation: {samples: 3}", {"evaluate_variation", "write_report"}),
         ("generation: {samples: 5}", {"sample_scans", "evaluate_generation", "write_report"}),
         ("throughput: {repeats: 2}", {"measure_throughput", "compare_paper", "write_report"}),
-        ("resources: {train: {mem_mb: 3000}}", set()),
+        ("reconstruction: {control_steps: 2}", AFTER_RECONSTRUCTION),
+        ("sampling: {clip: 3.0}", AFTER_CLIP),
+        ("dae_sampling: {clip: 3.0}", AFTER_RECONSTRUCTION | {"invert_scans"}),
+        ("resources: {train: {mem_mb: 3000}, scans_per_batch: 1}", set()),
     ],
 )
 def test_an_edited_key_reruns_what_it_touches(
@@ -137,6 +148,14 @@ def test_another_number_of_steps_inverts_for_that_number_only(finished: Workflow
     rules = finished.planned("reconstruction: {steps: [2, 3, 4]}")
     assert {"evaluate_reconstruction", "compare_models"} <= rules
     assert not rules & {"embed_scans", "evaluate_interpolation", "evaluate_manipulation"}
+
+
+def test_another_ldae_leaves_the_inversions_of_lddim_alone(finished: Workflow) -> None:
+    change = finished.overlay("ldae: {training: {learning_rate: 0.002}}")
+    done = finished.run("--dry-run", configfiles=change)
+    assert done.returncode == 0, done.stdout
+    inverted = re.findall(r"Inverting test scans with (\w+),", done.stdout)
+    assert set(inverted) == {"ldae"}
 
 
 def test_the_volumetric_models_settings_leave_the_papers_model_alone(finished: Workflow) -> None:

@@ -8,16 +8,17 @@ rule train_autoencoder:
         f"{RUN}/logs/train_autoencoder.log",
     benchmark:
         f"{RUN}/benchmarks/train_autoencoder.tsv"
+    priority: 1  # most other jobs wait for it
     conda:
         ENVIRONMENT
-    priority: 1  # most other jobs wait for it
-    threads: threads_of("train")
+    threads: threads_of("autoencoder")
     resources:
-        **resources("train"),
+        **resources("autoencoder"),
     params:
         derivatives=DERIVATIVES,
         model=subpath(output.weights, parent=True),
         state=f"{RUN}/state/autoencoder",
+        public=published("squeezenet"),
         settings=section("seed", "pretrained", "autoencoder"),
     message:
         "Training the autoencoder"
@@ -39,9 +40,9 @@ rule encode_latents:
         f"{RUN}/logs/encode_latents.log",
     benchmark:
         f"{RUN}/benchmarks/encode_latents.tsv"
+    priority: 1  # most other jobs wait for it
     conda:
         ENVIRONMENT
-    priority: 1  # most other jobs wait for it
     threads: threads_of("train")
     resources:
         **resources("train"),

@@ -17,6 +17,7 @@ rule train_dae:
         derivatives=DERIVATIVES,
         model=subpath(output.weights, parent=True),
         state=f"{RUN}/state/dae",
+        public=published("convnext"),
         settings=section("seed", "pretrained", "diffusion", "dae"),
     message:
         "Training the diffusion autoencoder on voxels"
@@ -48,6 +49,7 @@ rule train_supervised:
         derivatives=DERIVATIVES,
         model=subpath(output.weights, parent=True),
         state=f"{RUN}/state/supervised-{{task}}",
+        public=published("convnext"),
         settings=lambda wildcards: section(
             "seed", "pretrained", f"supervised_{wildcards.task}"
         ),
@@ -76,13 +78,14 @@ rule predict_supervised:
     threads: threads_of("evaluate")
     resources:
         **resources("evaluate"),
+        scans_per_batch=config["resources"]["scans_per_batch"],
     params:
         derivatives=DERIVATIVES,
         model=subpath(input.weights, parent=True),
-        settings=section("sampling"),
     message:
         "Predicting every scan's {wildcards.task}"
     shell:
         "ldae predict-supervised --scans {input.scans} --derivatives {params.derivatives}"
         " --model {params.model} --predictions {output}"
-        " --threads {threads} --settings {params.settings:q} > {log} 2>&1"
+        " --threads {threads} --batch-size {resources.scans_per_batch}"
+        " > {log} 2>&1"

@@ -33,7 +33,9 @@ def check(values):
     if combined.returncode:
         sys.exit(
             "Configuration: {}".format(
-                combined.stderr.strip().rpartition("--settings: ")[2]
+                combined.stderr.strip()
+                .rpartition("ldae check: ")[2]
+                .removeprefix("--settings: ")
             )
         )
 
@@ -155,6 +157,29 @@ def supplied_masks(wildcards):
     return digest.hexdigest()
 
 
+def fetched(folder):
+    """Whether others' weights are to be read from the folder that the workflow downloads to."""
+    if folder is None:
+        return False
+    return os.path.realpath(os.path.expanduser(folder)) == os.path.realpath(WEIGHTS)
+
+
+def published(name):
+    """What changes when others' weights called `name`... appear in a folder of the user's own.
+
+    The folder that the workflow fetches is an input, which Snakemake watches.
+    """
+    if config["pretrained"] is None or PUBLIC_WEIGHTS:
+        return None
+    folder = os.path.expanduser(config["pretrained"])
+    found = os.listdir(folder) if os.path.isdir(folder) else []
+    return [
+        f"{file} {os.path.getsize(os.path.join(folder, file))}"
+        for file in sorted(found)
+        if file.startswith(name)
+    ]
+
+
 def model_files(name):
     """What a training leaves behind: keyword arguments for a rule's `output`."""
     folder = f"{RUN}/models/{name}"
@@ -191,8 +216,9 @@ def inversion(model, steps):
 
 
 def inverting_weights(wildcards):
-    """The weights that take part in inverting scans with a model; LDDIM is loaded with the LDAE."""
-    parts = ["dae"] if wildcards.model == "dae" else ["autoencoder", "ldm", "ldae"]
+    """The weights that take part in inverting scans with a model."""
+    own = {"dae": ["dae"], "lddim": ["autoencoder", "ldm"]}
+    parts = own.get(wildcards.model, ["autoencoder", "ldm", "ldae"])
     return [f"{RUN}/models/{part}/weights.safetensors" for part in parts]
 
 
@@ -247,8 +273,11 @@ TRAINED = [
 PREDICTIONS = [
     f"{RUN}/predictions/{name}.parquet" for name in TRAINED if "supervised" in name
 ]
-ENCODERS = ["ldae", "ldae-volume", "dae", "random-init"]
-ENCODERS = [name for name in ENCODERS if name in [*TRAINED, "random-init"]]
+ENCODERS = [
+    name
+    for name in ("ldae", "ldae-volume", "dae", "random-init")
+    if name in [*TRAINED, "random-init"]
+]
 EMBEDDINGS = expand(
     f"{RUN}/embeddings/{{encoder}}.parquet", encoder=[*ENCODERS, "voxel-pca"]
 )
@@ -266,7 +295,7 @@ GENERATORS = ["ldm", "ldae"]
 TIMED = ["ldae", *[name for name in ["dae"] if name in TRAINED]]
 WEIGHTS = "resources/weights"
 PUBLIC_WEIGHTS = (  # of others: what jobs wait for when `pretrained` names this folder
-    [f"{WEIGHTS}/checksums.json"] if config["pretrained"] == WEIGHTS else []
+    [f"{WEIGHTS}/checksums.json"] if fetched(config["pretrained"]) else []
 )
 ENVIRONMENT = workflow.source_path("../../envs/ldae.yaml")
 BRAIN_NETWORK = "resources/antspynet"

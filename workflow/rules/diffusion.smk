@@ -9,9 +9,9 @@ rule train_ldm:
         f"{RUN}/logs/train_ldm.log",
     benchmark:
         f"{RUN}/benchmarks/train_ldm.tsv"
+    priority: 1  # most other jobs wait for it
     conda:
         ENVIRONMENT
-    priority: 1  # most other jobs wait for it
     threads: threads_of("train")
     resources:
         **resources("train"),

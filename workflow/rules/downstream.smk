@@ -43,9 +43,9 @@ rule evaluate_probes:
         f"{RUN}/benchmarks/evaluate_probes.tsv"
     conda:
         ENVIRONMENT
-    threads: 1
+    threads: threads_of("evaluate")
     resources:
-        **resources("preprocess"),
+        **(resources("evaluate") | {"gpu": 0}),
     params:
         settings=section("seed", "probe", "downstream", "bootstrap"),
     message:
@@ -54,13 +54,15 @@ rule evaluate_probes:
         "ldae evaluate-probes --scans {input.scans} --embeddings {input.embeddings}"
         " --supervised {input.supervised} --table {output.table} --by-group {output.by_group}"
         " --compared {output.compared} --predictions {output.predictions}"
-        " --probes {output.probes} --settings {params.settings:q} > {log} 2>&1"
+        " --probes {output.probes} --threads {threads}"
+        " --settings {params.settings:q} > {log} 2>&1"
 
 
 rule evaluate_representation:
     input:
         **MODELS,
         volumetric=weights_of("ldae-volume"),
+        dae=weights_of("dae"),
         scans=f"{RUN}/cohort/scans.parquet",
         embeddings=EMBEDDINGS,
         supervised=PREDICTIONS,
@@ -77,6 +79,7 @@ rule evaluate_representation:
     threads: threads_of("evaluate")
     resources:
         **resources("evaluate"),
+        scans_per_batch=config["resources"]["scans_per_batch"],
     params:
         derivatives=DERIVATIVES,
         models=subpath(input.ldae, ancestor=2),
@@ -91,4 +94,5 @@ rule evaluate_representation:
         " --models {params.models} --embeddings {input.embeddings}"
         " --supervised {input.supervised} --per-scan {input.per_scan} --table {output.table}"
         " --by-time {output.by_time} --threads {threads}"
+        " --batch-size {resources.scans_per_batch}"
         " --settings {params.settings:q} > {log} 2>&1"

@@ -17,6 +17,7 @@ rule evaluate_interpolation:
     threads: threads_of("evaluate")
     resources:
         **resources("evaluate"),
+        scans_per_batch=config["resources"]["scans_per_batch"],
     params:
         derivatives=DERIVATIVES,
         models=subpath(input.ldae, ancestor=2),
@@ -28,7 +29,8 @@ rule evaluate_interpolation:
         " --models {params.models} --embeddings {input.embeddings}"
         " --inversions {input.inversions} --per-triplet {output.per_triplet}"
         " --table {output.table} --figure {output.figure}"
-        " --threads {threads} --settings {params.settings:q} > {log} 2>&1"
+        " --threads {threads} --batch-size {resources.scans_per_batch}"
+        " --settings {params.settings:q} > {log} 2>&1"
 
 
 rule evaluate_manipulation:
@@ -51,6 +53,7 @@ rule evaluate_manipulation:
     threads: threads_of("evaluate")
     resources:
         **resources("evaluate"),
+        scans_per_batch=config["resources"]["scans_per_batch"],
     params:
         derivatives=DERIVATIVES,
         models=subpath(input.ldae, ancestor=2),
@@ -62,7 +65,8 @@ rule evaluate_manipulation:
         " --models {params.models} --embeddings {input.embeddings}"
         " --inversions {input.inversions} --per-scan {output.per_scan}"
         " --table {output.table} --audits {output.audits} --figure {output.figure}"
-        " --threads {threads} --settings {params.settings:q} > {log} 2>&1"
+        " --threads {threads} --batch-size {resources.scans_per_batch}"
+        " --settings {params.settings:q} > {log} 2>&1"
 
 
 rule evaluate_variation:
@@ -83,6 +87,7 @@ rule evaluate_variation:
     threads: threads_of("evaluate")
     resources:
         **resources("evaluate"),
+        scans_per_batch=config["resources"]["scans_per_batch"],
     params:
         derivatives=DERIVATIVES,
         models=subpath(input.ldae, ancestor=2),
@@ -93,4 +98,5 @@ rule evaluate_variation:
         "ldae evaluate-variation --scans {input.scans} --derivatives {params.derivatives}"
         " --models {params.models} --embeddings {input.embeddings}"
         " --per-sample {output.per_sample} --table {output.table} --figure {output.figure}"
-        " --threads {threads} --settings {params.settings:q} > {log} 2>&1"
+        " --threads {threads} --batch-size {resources.scans_per_batch}"
+        " --settings {params.settings:q} > {log} 2>&1"

@@ -17,6 +17,7 @@ rule sample_scans:
     threads: threads_of("evaluate")
     resources:
         **resources("evaluate"),
+        scans_per_batch=config["resources"]["scans_per_batch"],
     params:
         derivatives=DERIVATIVES,
         models=subpath(input.ldae, ancestor=2),
@@ -28,6 +29,7 @@ rule sample_scans:
         "ldae sample-scans --scans {input.scans} --derivatives {params.derivatives}"
         " --models {params.models} --embeddings {input.embeddings} --model {wildcards.model}"
         " --samples {params.samples} --threads {threads}"
+        " --batch-size {resources.scans_per_batch}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 
@@ -50,19 +52,22 @@ rule evaluate_generation:
     threads: threads_of("evaluate")
     resources:
         **resources("evaluate"),
+        scans_per_batch=config["resources"]["scans_per_batch"],
     params:
         derivatives=DERIVATIVES,
         models=subpath(input.ldae, ancestor=2),
         samples=lambda wildcards, input: [
             os.path.dirname(path) for path in input.samples
         ],
-        settings=section("seed", "pretrained", "sampling", "generation", "bootstrap"),
+        public=published("resnet"),
+        settings=section("seed", "pretrained", "generation", "bootstrap"),
     message:
         "Comparing samples with scans"
     shell:
         "ldae evaluate-generation --scans {input.scans} --derivatives {params.derivatives}"
         " --models {params.models} --samples {params.samples} --table {output.table}"
         " --figure {output.figure} --threads {threads}"
+        " --batch-size {resources.scans_per_batch}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 
@@ -87,12 +92,14 @@ rule measure_throughput:
         derivatives=DERIVATIVES,
         models=subpath(input.ldae, ancestor=2),
         names=TIMED,
-        settings=section("sampling", "reconstruction", "throughput"),
+        steps=config["reconstruction"]["steps"],
+        settings=section("throughput"),
     message:
         "Measuring volumes per second, alone on this machine"
     shell:
         "ldae measure-throughput --scans {input.scans} --derivatives {params.derivatives}"
-        " --models {params.models} --names {params.names} --table {output} --threads {threads}"
+        " --models {params.models} --names {params.names} --steps {params.steps}"
+        " --table {output} --threads {threads}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 

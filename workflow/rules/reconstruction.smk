@@ -17,16 +17,20 @@ rule invert_scans:
     threads: threads_of("evaluate")
     resources:
         **resources("evaluate"),
+        scans_per_batch=config["resources"]["scans_per_batch"],
     params:
         derivatives=DERIVATIVES,
         models=f"{RUN}/models",
-        settings=section("sampling"),
+        settings=lambda wildcards: section(
+            sampling="dae_sampling" if wildcards.model == "dae" else "sampling"
+        ),
     message:
         "Inverting test scans with {wildcards.model}, {wildcards.steps} steps"
     shell:
         "ldae invert-scans --scans {input.scans} --derivatives {params.derivatives}"
         " --models {params.models} --model {wildcards.model} --steps {wildcards.steps}"
-        " --index {output} --threads {threads} --settings {params.settings:q} > {log} 2>&1"
+        " --index {output} --threads {threads} --batch-size {resources.scans_per_batch}"
+        " --settings {params.settings:q} > {log} 2>&1"
 
 
 rule evaluate_reconstruction:
@@ -44,17 +48,20 @@ rule evaluate_reconstruction:
         f"{RUN}/logs/evaluate_reconstruction.log",
     benchmark:
         f"{RUN}/benchmarks/evaluate_reconstruction.tsv"
+    priority: 1  # the longest evaluation by far
     conda:
         ENVIRONMENT
-    priority: 1  # the longest evaluation by far
     threads: threads_of("evaluate")
     resources:
         **resources("evaluate"),
+        scans_per_batch=config["resources"]["scans_per_batch"],
     params:
         derivatives=DERIVATIVES,
         models=subpath(input.ldae, ancestor=2),
+        public=published("squeezenet"),
         settings=section(
-            "seed", "pretrained", "sampling", "metrics", "reconstruction", "bootstrap"
+            *("seed", "pretrained", "sampling", "dae_sampling"),
+            *("metrics", "reconstruction", "bootstrap"),
         ),
     message:
         "Scoring reconstructions"
@@ -63,6 +70,7 @@ rule evaluate_reconstruction:
         " --models {params.models} --inversions {input.inversions}"
         " --per-scan {output.per_scan} --table {output.table}"
         " --figure {output.figure} --threads {threads}"
+        " --batch-size {resources.scans_per_batch}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 

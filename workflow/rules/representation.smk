@@ -12,9 +12,9 @@ rule train_ldae:
         f"{RUN}/benchmarks/train_{{model}}.tsv"
     wildcard_constraints:
         model="ldae|ldae-volume",
+    priority: 1  # most other jobs wait for it
     conda:
         ENVIRONMENT
-    priority: 1  # most other jobs wait for it
     threads: threads_of("train")
     resources:
         **resources("train"),
@@ -24,6 +24,7 @@ rule train_ldae:
         ldm=subpath(input.ldm, parent=True),
         model=subpath(output.weights, parent=True),
         state=f"{RUN}/state/{{model}}",
+        public=published("convnext"),
         settings=lambda wildcards: section(
             "seed", "pretrained", "latents", ldae=wildcards.model.replace("-", "_")
         ),
@@ -54,13 +55,15 @@ rule embed_scans:
     threads: threads_of("evaluate")
     resources:
         **resources("evaluate"),
+        scans_per_batch=config["resources"]["scans_per_batch"],
     params:
         derivatives=DERIVATIVES,
         models=f"{RUN}/models",
-        settings=section("seed", "sampling"),
+        settings=section("seed"),
     message:
         "Embedding every scan with {wildcards.encoder}"
     shell:
         "ldae embed-scans --scans {input.scans} --derivatives {params.derivatives}"
         " --models {params.models} --encoder {wildcards.encoder} --embeddings {output}"
-        " --threads {threads} --settings {params.settings:q} > {log} 2>&1"
+        " --threads {threads} --batch-size {resources.scans_per_batch}"
+        " --settings {params.settings:q} > {log} 2>&1"

@@ -11,7 +11,6 @@ Baseline = Literal["lddim", "dae", "supervised", "ldae-volume"]
 
 class Sampling(Section):
     clip: Positive | None  # bound on the predicted clean latent; null: none
-    batch_size: Count
 
 
 class Bootstrap(Section):
@@ -79,7 +78,7 @@ class Variation(Section):
 
 class Generation(Section):
     steps: Count
-    samples: Annotated[int, Field(ge=2)]  # of each model, and at most as many test scans
+    samples: Annotated[int, Field(ge=2)]  # of each model; at most as many as half of the test scans
     volumes: Annotated[int, Field(ge=0)]  # of each model, kept as NIfTI; latents are all kept
 
 

@@ -20,7 +20,7 @@ from ldae.config.evaluation import (
     Variation,
     VoxelPca,
 )
-from ldae.config.networks import UNet
+from ldae.config.networks import Encoder, UNet
 from ldae.config.preprocessing import Preprocessing, Quality
 from ldae.config.section import Count, Section
 from ldae.config.training import (
@@ -30,6 +30,7 @@ from ldae.config.training import (
     Latents,
     Ldae,
     Ldm,
+    Supervised,
     SupervisedAge,
     SupervisedDiagnosis,
 )
@@ -46,9 +47,11 @@ class StageResources(Section):
 
 class Resources(Section):
     scans_per_job: Count
+    scans_per_batch: Count  # in memory at once, of evaluations
     cohort: StageResources
     preprocess: StageResources
-    train: StageResources
+    autoencoder: StageResources  # its training, the longest at the paper's size
+    train: StageResources  # every other training
     evaluate: StageResources
 
 
@@ -77,6 +80,7 @@ class Results(Section):
     supervised_diagnosis: SupervisedDiagnosis
     supervised_age: SupervisedAge
     sampling: Sampling
+    dae_sampling: Sampling
     bootstrap: Bootstrap
     metrics: Metrics
     reconstruction: Reconstruction
@@ -97,16 +101,38 @@ class Results(Section):
         self._require_multiples(self.ldm.network, times=halvings, reduced=reduced)
         if "dae" in self.baselines:
             self._require_multiples(self.dae.network, times=1, reduced="dae.network reduces it")
-        for name, encoder in (
-            ("ldae", self.ldae.semantic_encoder),
-            ("ldae_volume", self.ldae_volume.semantic_encoder),
-            ("dae", self.dae.semantic_encoder),
-            ("supervised_diagnosis", self.supervised_diagnosis.semantic_encoder),
-            ("supervised_age", self.supervised_age.semantic_encoder),
-        ):
+        for name, encoder in self.trained_encoders.items():
             if encoder.kind == "volume":
                 encoder.require_fit(self.preprocessing.grid.shape, name=name)
         return self
+
+    @model_validator(mode="after")
+    def _imagenet_has_a_folder(self) -> Self:
+        """Else the training would stop for want of it, after days of the trainings before it."""
+        asking = [
+            f"{name}.semantic_encoder.initialise"
+            for name, encoder in self.trained_encoders.items()
+            if encoder.kind == "slices" and encoder.initialise == "imagenet"
+        ]
+        if asking and self.pretrained is None:
+            raise ValueError(
+                f"pretrained: null, but ImageNet's weights are asked for ({', '.join(asking)}); "
+                "set pretrained: resources/weights, which a run fetches, or initialise: random"
+            )
+        return self
+
+    @property
+    def trained_encoders(self) -> dict[str, Encoder]:
+        """The semantic encoders that the run trains, by the section they are configured in."""
+        sections: dict[str, Ldae | Dae | Supervised] = {"ldae": self.ldae}
+        if "ldae-volume" in self.baselines:
+            sections["ldae_volume"] = self.ldae_volume
+        if "dae" in self.baselines:
+            sections["dae"] = self.dae
+        if "supervised" in self.baselines:
+            sections["supervised_diagnosis"] = self.supervised_diagnosis
+            sections["supervised_age"] = self.supervised_age
+        return {name: section.semantic_encoder for name, section in sections.items()}
 
     def _require_multiples(self, network: UNet, *, times: int, reduced: str) -> None:
         sizes = zip("xyz", self.preprocessing.grid.shape, network.downsample, strict=True)

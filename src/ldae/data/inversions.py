@@ -28,11 +28,6 @@ INDEX = pa.schema(
 )
 
 
-def inversion_index(inversions: Path, model: str, steps: int) -> Path:
-    """Where the index of `model`'s codes after so many DDIM steps lies in a run's `inversions/`."""
-    return inversions / model / f"T{steps}" / "index.parquet"
-
-
 def plan_inversions(rows: pd.DataFrame, *, made_by: str) -> pd.DataFrame:
     """The index `INDEX` of scans `rows`, in their order, whether or not its files are there.
 

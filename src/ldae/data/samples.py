@@ -12,12 +12,10 @@ from ldae.errors import UserError
 from ldae.runtime import atomic_path
 from ldae.tables import read_table, write_table
 
-# One row per sample. The keys are of the scan whose code it was given; null: none.
+# One row per sample.
 INDEX = pa.schema(
     [
         pa.field("sample", pa.int64(), nullable=False),  # its place in the file of latents
-        pa.field("participant_id", pa.string()),
-        pa.field("session_id", pa.string()),
         pa.field("volume", pa.string()),  # beside the index; null: not kept
     ]
 )

@@ -9,6 +9,7 @@ from torch import Tensor
 # live one, 1 to 5 in about ten.
 LEAST_VARIANCE = 0.01
 LEAST_RANK = 2.0
+LEAST_SCANS = 12  # for the rank, which N codes bound by N - 1; the variance takes two
 
 
 def code_statistics(codes: Tensor) -> dict[str, float]:
@@ -25,7 +26,14 @@ def code_statistics(codes: Tensor) -> dict[str, float]:
     return {"code_variance": float(variance), "code_effective_rank": float(entropy.exp())}
 
 
-def has_collapsed(statistics: Mapping[str, float]) -> bool:
-    """Whether `code_statistics` are those of a code that hardly tells scans apart, or undefined."""
+def has_collapsed(statistics: Mapping[str, float], *, scans: int) -> bool:
+    """Whether `code_statistics` are those of a code that hardly tells scans apart, or undefined.
+
+    Args:
+        statistics: of the codes of so many `scans`.
+        scans: fewer than `LEAST_SCANS` are judged by their variance alone, one not at all.
+    """
     variance, rank = statistics["code_variance"], statistics["code_effective_rank"]
-    return not (variance >= LEAST_VARIANCE and rank >= LEAST_RANK)
+    constant = scans > 1 and not variance >= LEAST_VARIANCE
+    flat = scans >= LEAST_SCANS and not rank >= LEAST_RANK
+    return constant or flat

@@ -30,3 +30,8 @@ def gain_by_time(
         removed = (wrong[here].sum() - right[here].sum()) / without[here].sum()
         gains[f"gain_t{first:03d}_{last - 1:03d}"] = float(removed)
     return gains
+
+
+def middles(timesteps: int, parts: int) -> list[int]:
+    """The middles of equal parts of the diffusion time."""
+    return [(2 * index + 1) * timesteps // (2 * parts) for index in range(parts)]

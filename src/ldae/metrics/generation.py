@@ -1,15 +1,35 @@
-"""Are samples like scans, and are they copies? Distances between sets of volumes.
+"""Codes to sample with; are samples like scans, and are they copies?
 
 Volumes are (N, 1, X, Y, Z) in [0, 1].
 """
 
+from typing import Any
+
+import numpy as np
 import torch
 from monai.metrics import FIDMetric
+from numpy.typing import NDArray
+from sklearn.covariance import LedoitWolf
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.nn import functional as F
 
 BLOCKS = (4, 5, 4)  # of 48 mm on the paper's grid
 POOLED = f"mean intensities of {BLOCKS[0]}x{BLOCKS[1]}x{BLOCKS[2]} blocks"
+
+
+def draw_codes(codes: NDArray[Any], count: int, *, seeds: list[int]) -> NDArray[np.float32]:
+    """New codes (count, E) from a Gaussian fitted to `codes` (N, E), N at least 2.
+
+    Its covariance is that of the standardised codes, shrunk as by Ledoit and Wolf (2004) since
+    there may be fewer codes than dimensions. The first codes do not depend on `count`.
+    """
+    scaler = StandardScaler().fit(codes)
+    covariance = LedoitWolf(assume_centered=True).fit(scaler.transform(codes)).covariance_
+    variance, axes = np.linalg.eigh(covariance)
+    drawn = np.random.default_rng(seeds).standard_normal((count, codes.shape[1]))
+    spread = (drawn * np.sqrt(variance.clip(min=0))) @ axes.T
+    return np.asarray(scaler.inverse_transform(spread), np.float32)
 
 
 def pooled_features(x: Tensor) -> Tensor:
@@ -38,8 +58,19 @@ def frechet_distance(one: Tensor, other: Tensor) -> float:
 
 def root_mean_square_differences(one: Tensor, other: Tensor) -> Tensor:
     """Between every volume of `one` and every volume of `other`, (N, M)."""
+    return _differences(one, other, mean_squares(one))
+
+
+def mean_squares(volumes: Tensor) -> Tensor:
+    """Mean squared intensity of each volume, (N,); no copy of the volumes is made."""
+    flat = volumes.flatten(1)
+    lengths: Tensor = torch.linalg.vector_norm(flat, dim=1)
+    return lengths.square() / flat.shape[1]
+
+
+def _differences(one: Tensor, other: Tensor, of_one: Tensor) -> Tensor:
     a, b = one.flatten(1), other.flatten(1)
-    squared = a.square().mean(1)[:, None] + b.square().mean(1) - 2 * (a @ b.T) / a.shape[1]
+    squared = of_one[:, None] + mean_squares(other) - 2 * (a @ b.T) / a.shape[1]
     return squared.clamp_min(0).sqrt()
 
 
@@ -50,11 +81,13 @@ class Nearest:
         self.volumes = volumes
         self.distance = torch.full((len(volumes),), torch.inf, device=volumes.device)
         self.position = torch.full((len(volumes),), -1, device=volumes.device)
+        self._mean_squares = mean_squares(volumes)
         self._seen = 0
 
     def see(self, batch: Tensor) -> None:
         """Compare with the next volumes, which are numbered on."""
-        distance, position = root_mean_square_differences(self.volumes, batch).min(dim=1)
+        differences = _differences(self.volumes, batch, self._mean_squares)
+        distance, position = differences.min(dim=1)
         nearer = distance < self.distance
         self.position = torch.where(nearer, position + self._seen, self.position)
         self.distance = torch.where(nearer, distance, self.distance)

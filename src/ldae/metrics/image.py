@@ -3,8 +3,9 @@
 Predictions are clamped to [0, 1], the range of a preprocessed scan, before anything is measured.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from monai.metrics.regression import compute_ms_ssim, compute_ssim_and_cs
@@ -26,8 +27,15 @@ class ImageScorer:
     window: int
     perceptual: Perceptual | None
 
-    def score(self, prediction: Tensor, target: Tensor, brain: Tensor) -> dict[str, Tensor]:
-        """Metrics `(B,)` of predictions against targets in [0, 1], both `(B, 1, X, Y, Z)`.
+    def score(
+        self,
+        prediction: Tensor,
+        target: Tensor,
+        brain: Tensor,
+        *,
+        metrics: Collection[str] = METRICS,
+    ) -> dict[str, Tensor]:
+        """Those `metrics` `(B,)` of predictions against targets in [0, 1], `(B, 1, X, Y, Z)`.
 
         `ssim`, `ms_ssim`, `lpips`, `mse` and `psnr` (dB) cover the whole volume, as the paper's do;
         `ssim_brain` and `mse_brain` average the same maps inside `brain` (bool). What cannot be
@@ -36,19 +44,17 @@ class ImageScorer:
         prediction = prediction.clamp(0, 1)
         squared = (prediction - target) ** 2
         mse = squared.flatten(1).mean(dim=1)
-        similarity = ssim_map(prediction, target, window=self.window)
-        undefined = torch.full_like(mse, float("nan"))
-        return {
-            "ssim": similarity.flatten(1).mean(dim=1),
-            "ms_ssim": self._ms_ssim(prediction, target) if self._fits(target) else undefined,
-            "lpips": undefined
-            if self.perceptual is None
-            else slice_distance(prediction, target, self.perceptual),
-            "mse": mse,
-            "psnr": -10 * torch.log10(mse),
-            "ssim_brain": masked_mean(similarity, _window_centres(brain, self.window)),
-            "mse_brain": masked_mean(squared, brain),
+        similarity = cache(lambda: ssim_map(prediction, target, window=self.window))
+        scores: dict[str, Callable[[], Tensor]] = {
+            "ssim": lambda: similarity().flatten(1).mean(dim=1),
+            "ms_ssim": lambda: self._ms_ssim(prediction, target),
+            "lpips": lambda: self._lpips(prediction, target),
+            "mse": lambda: mse,
+            "psnr": lambda: -10 * torch.log10(mse),
+            "ssim_brain": lambda: masked_mean(similarity(), _window_centres(brain, self.window)),
+            "mse_brain": lambda: masked_mean(squared, brain),
         }
+        return {name: scores[name]() for name in metrics}
 
     def not_computed(self, target: Tensor) -> str:
         """Why a metric of volumes shaped like `target` stays empty; nothing when none does."""
@@ -63,7 +69,14 @@ class ImageScorer:
     def _fits(self, target: Tensor) -> bool:
         return bool(min(target.shape[2:]) // 2 ** (SCALES - 1) >= self.window)
 
+    def _lpips(self, prediction: Tensor, target: Tensor) -> Tensor:
+        if self.perceptual is None:
+            return _undefined(target)
+        return slice_distance(prediction, target, self.perceptual)
+
     def _ms_ssim(self, prediction: Tensor, target: Tensor) -> Tensor:
+        if not self._fits(target):
+            return _undefined(target)
         similarity: Tensor = compute_ms_ssim(
             prediction, target, spatial_dims=3, kernel_size=self.window, kernel_sigma=SIGMA
         )
@@ -106,6 +119,10 @@ def slice_distance(prediction: Tensor, target: Tensor, perceptual: Perceptual) -
             total = total + torch.cat(distances).mean()
         totals.append(total)
     return torch.stack(totals)
+
+
+def _undefined(target: Tensor) -> Tensor:
+    return torch.full((len(target),), float("nan"), device=target.device)
 
 
 def _rgb(slices: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ plain gradient descent, 1000 epochs, best by squared error, ages scaled to [0, 1
 scale comes from training scans alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,8 +41,9 @@ def fit_diagnosis_as_paper(
     subjects: NDArray[Any],
     settings: Probe,
     seed: int | None = None,
+    fitted: Sequence[LinearProbe] = (),
 ) -> LinearProbe:
-    """Logistic regression of `positive` `(N,)`; `subjects` and `settings` are disregarded.
+    """Logistic regression of `positive` `(N,)`; only `seed` is regarded besides.
 
     Raises:
         TooFewSubjects: the scans are all of one class.
@@ -59,8 +60,9 @@ def fit_age_as_paper(
     subjects: NDArray[Any],
     settings: Probe,
     seed: int | None = None,
+    fitted: Sequence[LinearProbe] = (),
 ) -> LinearProbe:
-    """Least squares of ages `(N,)`; `subjects` and `settings` are disregarded.
+    """Least squares of ages `(N,)`; only `seed` is regarded besides.
 
     Raises:
         TooFewSubjects: there are fewer than two ages.

@@ -6,11 +6,13 @@ one fold. The fits have no randomness of their own: a `seed` only draws other fo
 choose another regularisation; without one the folds follow the order of the scans.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
@@ -54,15 +56,6 @@ class LinearProbe:
             raise UserError("the probe's weights are all zero: its codes carry nothing of the task")
         return weight / length
 
-    def move(self, codes: NDArray[Any], strength: float) -> Array:
-        """Codes `(N, E)` moved by `strength · sqrt(E)` along the direction, in standardised units.
-
-        The factor sqrt(E) makes a strength mean the same share of a code's length at any E, as in
-        the manipulation of diffusion autoencoders (Preechakul et al., 2022).
-        """
-        step = strength * np.sqrt(len(self.weight)) * self.direction()
-        return np.asarray(codes + step * np.asarray(self.std))
-
     def as_json(self) -> dict[str, Any]:
         """Plain numbers."""
         return asdict(self)
@@ -101,21 +94,28 @@ class ClassProbe:
         return asdict(self)
 
 
+P = TypeVar("P", LinearProbe, ClassProbe)
+
+
 def fit_diagnosis(
     codes: NDArray[Any],
     positive: NDArray[Any],
     subjects: NDArray[Any],
     settings: Probe,
     seed: int | None = None,
+    fitted: Sequence[LinearProbe] = (),
 ) -> LinearProbe:
     """Logistic regression of `positive` `(N,)` on codes `(N, E)`; C by subject-grouped log-loss.
+
+    One of the probes `fitted` to the same is returned when it has the C that is chosen.
 
     Raises:
         TooFewSubjects: fewer than two subjects in either class.
     """
-    fitted = _fit_logistic(codes, np.asarray(positive, int), subjects, settings, seed)
-    mean, std, weight, bias, regularisation = fitted
-    return LinearProbe(mean, std, weight[0], bias[0], regularisation)
+    classes = np.asarray(positive, int)
+    search = _logistic_search(classes, subjects, settings, seed, count=2)
+    chosen = _choice(search, codes, classes, subjects)
+    return _among(fitted, chosen) or _linear(*_final(search, codes, classes), chosen)
 
 
 def fit_classes(
@@ -124,13 +124,18 @@ def fit_classes(
     subjects: NDArray[Any],
     settings: Probe,
     seed: int | None = None,
+    fitted: Sequence[ClassProbe] = (),
+    *,
+    count: int,
 ) -> ClassProbe:
-    """Multinomial logistic regression of `classes` `(N,)`, 0 to K - 1, on codes `(N, E)`.
+    """Multinomial logistic regression of `classes` `(N,)`, 0 to `count` - 1, on codes `(N, E)`.
 
     Raises:
         TooFewSubjects: fewer than two subjects in a class.
     """
-    return ClassProbe(*_fit_logistic(codes, np.asarray(classes, int), subjects, settings, seed))
+    search = _logistic_search(classes, subjects, settings, seed, count=count)
+    chosen = _choice(search, codes, classes, subjects)
+    return _among(fitted, chosen) or ClassProbe(*_final(search, codes, classes), chosen)
 
 
 def fit_age(
@@ -139,6 +144,7 @@ def fit_age(
     subjects: NDArray[Any],
     settings: Probe,
     seed: int | None = None,
+    fitted: Sequence[LinearProbe] = (),
 ) -> LinearProbe:
     """Ridge regression of ages `(N,)` on codes `(N, E)`; penalty by subject-grouped squared error.
 
@@ -151,35 +157,65 @@ def fit_age(
         {"ridge__alpha": sorted(settings.ridge_penalty, reverse=True)},
         scoring="neg_mean_squared_error",
         cv=GroupKFold(folds, shuffle=seed is not None, random_state=seed),
+        refit=False,
         error_score="raise",
     )
-    search.fit(codes, ages, groups=subjects)
-    mean, std, weight, bias, regularisation = _read_out(search)
-    return LinearProbe(mean, std, weight[0], bias[0], regularisation)
+    chosen = _choice(search, codes, ages, subjects)
+    return _among(fitted, chosen) or _linear(*_final(search, codes, ages), chosen)
 
 
 Numbers = tuple[float, ...]
+Found = tuple[Numbers, Numbers, tuple[Numbers, ...], Numbers]  # mean, std, weights, biases
 
 
-def _fit_logistic(
-    codes: NDArray[Any],
+def _logistic_search(
     classes: NDArray[np.int_],
     subjects: NDArray[Any],
     settings: Probe,
     seed: int | None,
-) -> tuple[Numbers, Numbers, tuple[Numbers, ...], Numbers, float]:
-    """Mean, deviation, weights, biases and regularisation of the best logistic regression."""
-    smallest = min(len(np.unique(subjects[classes == each])) for each in range(classes.max() + 1))
-    folds = _folds(settings.folds, smallest if len(np.unique(classes)) > 1 else 0)
-    search = GridSearchCV(
+    *,
+    count: int,
+) -> GridSearchCV:
+    """The search for the C of a logistic regression that tells `count` classes apart."""
+    smallest = min(len(np.unique(subjects[classes == each])) for each in range(count))
+    folds = _folds(settings.folds, smallest)
+    return GridSearchCV(
         make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)),
         {"logisticregression__C": sorted(settings.inverse_regularisation)},
         scoring=_log_likelihood,
         cv=StratifiedGroupKFold(folds, shuffle=seed is not None, random_state=seed),
+        refit=False,
         error_score="raise",
     )
-    search.fit(codes, classes, groups=subjects)
-    return _read_out(search)
+
+
+def _choice(
+    search: GridSearchCV, codes: NDArray[Any], target: NDArray[Any], subjects: NDArray[Any]
+) -> float:
+    """The regularisation that cross-validation chooses."""
+    search.fit(codes, target, groups=subjects)
+    return float(next(iter(search.best_params_.values())))
+
+
+def _final(search: GridSearchCV, codes: NDArray[Any], target: NDArray[Any]) -> Found:
+    """What is fitted to all codes with the regularisation that was chosen."""
+    scaler, model = clone(search.estimator).set_params(**search.best_params_).fit(codes, target)
+    return (
+        tuple(scaler.mean_.tolist()),
+        tuple(scaler.scale_.tolist()),
+        tuple(tuple(row) for row in np.atleast_2d(model.coef_).tolist()),
+        tuple(np.atleast_1d(model.intercept_).tolist()),
+    )
+
+
+def _among(fitted: Sequence[P], chosen: float) -> P | None:
+    return next((probe for probe in fitted if probe.regularisation == chosen), None)
+
+
+def _linear(
+    mean: Numbers, std: Numbers, weights: tuple[Numbers, ...], biases: Numbers, chosen: float
+) -> LinearProbe:
+    return LinearProbe(mean, std, weights[0], biases[0], chosen)
 
 
 def _log_likelihood(model: Any, codes: NDArray[Any], classes: NDArray[Any]) -> float:
@@ -196,14 +232,3 @@ def _folds(wanted: int, subjects: int) -> int:
             f"apart), found {subjects}; enlarge the cohort or the training split"
         )
     return min(wanted, subjects)
-
-
-def _read_out(search: Any) -> tuple[Numbers, Numbers, tuple[Numbers, ...], Numbers, float]:
-    scaler, model = search.best_estimator_[0], search.best_estimator_[-1]
-    return (
-        tuple(scaler.mean_.tolist()),
-        tuple(scaler.scale_.tolist()),
-        tuple(tuple(row) for row in np.atleast_2d(model.coef_).tolist()),
-        tuple(np.atleast_1d(model.intercept_).tolist()),
-        float(next(iter(search.best_params_.values()))),
-    )

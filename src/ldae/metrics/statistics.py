@@ -37,7 +37,8 @@ def bootstrap_interval(statistic: Statistic, weights: Array, confidence: float) 
     """The estimate and its percentile interval under `weights` of `subject_weights`.
 
     Replicates in which the statistic is undefined (one class absent, say) are left out; one that is
-    infinite counts as such. An undefined estimate has undefined bounds.
+    infinite counts as such. An undefined estimate has undefined bounds. Where every subject is
+    right, so is every replicate: an interval without width, which is not certainty.
     """
     value = float(statistic(np.ones((1, weights.shape[1])))[0])
     replicates = statistic(weights)

@@ -1,7 +1,8 @@
 """What linear probes are asked: of which scans, the truth, and what is known without any."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, Protocol
 
 import numpy as np
@@ -21,12 +22,14 @@ from ldae.metrics.statistics import Array, Statistic
 POSITIVE, NEGATIVE = "AD", "CN"
 CLASSES = ("CN", "MCI", "AD")
 
-P_co = TypeVar("P_co", covariant=True, default=LinearProbe)
 P = TypeVar("P", default=LinearProbe)
 
 
-class Fit(Protocol[P_co]):
-    """Fits a probe on codes `(N, E)`; another `seed`, other folds."""
+class Fit(Protocol[P]):
+    """Fits a probe on codes `(N, E)`; another `seed`, other folds.
+
+    `fitted` are probes of the same codes and target, of which one may be the answer.
+    """
 
     def __call__(
         self,
@@ -35,8 +38,9 @@ class Fit(Protocol[P_co]):
         subjects: NDArray[Any],
         settings: Probe,
         seed: int | None = None,
+        fitted: Sequence[P] = (),
         /,
-    ) -> P_co:
+    ) -> P:
         """The probe."""
 
 
@@ -100,7 +104,7 @@ CN_MCI_AD = Task(
     name="cn_mci_ad",
     eligible=_diagnosed(*CLASSES),
     target=lambda rows: rows["diagnosis"].map(CLASSES.index).to_numpy(int),
-    fit=fit_classes,
+    fit=partial(fit_classes, count=len(CLASSES)),
     predict=ClassProbe.probabilities,
     statistics=_of_classes,
     demographics=("age", "male"),

@@ -8,21 +8,30 @@ from torch import Tensor
 from ldae import config
 from ldae.models.build import SemanticNetwork, Shape, build_semantic_encoder
 from ldae.nets.semantic_encoder import StandardisedEncoder
+from ldae.weights.convnext import FILES
 from ldae.weights.imagenet import load_imagenet
 
 
 def new_encoder(
-    encoder: config.Encoder, volume_shape: Shape, *, pretrained: str | None
+    encoder: config.Encoder, volume_shape: Shape, *, pretrained: str | None, name: str
 ) -> SemanticNetwork:
     """A semantic encoder with the weights it shall start from: random, or ImageNet's.
 
     Raises:
-        UserError: ImageNet's are asked for and are not in the folder `pretrained`.
+        UserError: ImageNet's are asked for and are not in the folder `pretrained`; it says where
+            the model `name` is configured.
     """
     network = build_semantic_encoder(encoder, volume_shape)
     if encoder.kind == "slices" and encoder.initialise == "imagenet":
-        load_imagenet(network, widths=encoder.widths, depths=encoder.depths, pretrained=pretrained)
+        load_imagenet(network, encoder, pretrained=pretrained, section=name.replace("-", "_"))
     return network
+
+
+def imagenet_name(encoder: config.Encoder) -> str | None:
+    """The file of ImageNet weights that `new_encoder` starts from; None: it starts at random."""
+    if encoder.kind == "slices" and encoder.initialise == "imagenet":
+        return FILES.get((encoder.widths, encoder.depths))
+    return None
 
 
 def standardise(network: SemanticNetwork, volumes: Iterable[Tensor], *, name: str) -> None:

@@ -2,18 +2,20 @@
 
 A printed number stands for the range that rounds to it (`0.962`: 0.9615 to 0.9625) and a printed
 bound for everything beyond it (`>0.93`). This run is *inside* when its interval touches that range.
+Beyond it, it is *undecided* where resampling subjects gave the same number every time, as a recall
+of 1 does: an interval without width does not mean certainty. Counts are *counted*, not judged.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import pandas as pd
 
 from ldae.errors import UserError
-from ldae.report.labels import LOWER_IS_BETTER, MODELS
+from ldae.report.labels import COUNTED, LOWER_IS_BETTER, MODELS
 
-Verdict = Literal["inside", "better", "worse", "not computed"]
+Verdict = Literal["inside", "better", "worse", "undecided", "counted", "not computed"]
 
 REPORTED = ["table", "row", "metric", "paper", "note"]
 COMPARED = [
@@ -32,11 +34,15 @@ AS_PAPER = "_as_paper"  # ends the names of tasks that follow the paper's code
 
 
 class Measured(NamedTuple):
-    """A number of this run with its interval; without one, both ends are the number itself."""
+    """A number of this run with its interval; without one, both ends are the number itself.
+
+    `degenerate` says that there is an interval, and that it has no width.
+    """
 
     value: float
     low: float
     high: float
+    degenerate: bool = False
 
 
 class Number(NamedTuple):
@@ -54,6 +60,13 @@ class Number(NamedTuple):
 
 Causes = Callable[[Number], list[str]]
 """The known reasons why this run may differ in a number."""
+
+
+class Scope(NamedTuple):
+    """What a run was told to do: models to do without, and the months that gaps are classed by."""
+
+    left_out: Sequence[str] = ()
+    gaps: Sequence[int] = ()  # none: not known
 
 
 def reported_range(printed: str) -> tuple[float, float]:
@@ -80,6 +93,8 @@ def verdict(printed: str, measured: Measured, *, lower_is_better: bool) -> Verdi
     low, high = reported_range(printed)
     if measured.low <= high and low <= measured.high:
         return "inside"
+    if measured.degenerate:
+        return "undecided"
     return "better" if (measured.high < low) == lower_is_better else "worse"
 
 
@@ -99,17 +114,14 @@ def by_the_papers_definitions(name: str, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def measure(
-    frame: pd.DataFrame, keys: Mapping[str, str], metric: str, *, left_out: Iterable[str] = ()
+    frame: pd.DataFrame, keys: Mapping[str, str], metric: str, *, scope: Scope
 ) -> Measured | str:
-    """The number in the row of `frame` named by `keys`, or why there is none.
-
-    `left_out` names the models that this run was told to do without.
-    """
+    """The number in the row of `frame` named by `keys`, or why there is none."""
     found = frame
     for column, wanted in keys.items():
         present = found[column].astype(str)
         if wanted not in set(present):
-            return _why_absent(column, wanted, present, left_out)
+            return _why_absent(column, wanted, present, scope)
         found = found[present == wanted]
     if len(found) != 1:
         raise UserError(f"{len(found)} rows for {'/'.join(keys.values())}: expected one")
@@ -121,7 +133,7 @@ def measure(
     value = float(row[metric])
     ends = [row.get(f"{metric}{end}") for end in ("_low", "_high")]
     low, high = (value if end is None or pd.isna(end) else float(end) for end in ends)
-    return Measured(value, low, high)
+    return Measured(value, low, high, degenerate=low == high and all(map(pd.notna, ends)))
 
 
 def compare(
@@ -129,11 +141,11 @@ def compare(
     measured: Mapping[str, pd.DataFrame],
     causes: Causes,
     *,
-    left_out: Iterable[str] = (),
+    scope: Scope,
 ) -> pd.DataFrame:
     """Every reported number with this run's, in the order of `reported`; columns `COMPARED`.
 
-    `measured` holds this run's tables by name, `left_out` the models it was told to do without.
+    `measured` holds this run's tables by name.
     """
     sources = {name: by_the_papers_definitions(name, table) for name, table in measured.items()}
     rows = []
@@ -142,11 +154,14 @@ def compare(
         keys = dict(zip(SOURCES[number.table], number.row.split("/"), strict=True))
         result: Measured | str = f"this run has no table {number.table}"
         if number.table in sources:
-            result = measure(sources[number.table], keys, number.metric, left_out=left_out)
+            result = measure(sources[number.table], keys, number.metric, scope=scope)
         if isinstance(result, str):
             rows.append(record | {"verdict": "not computed", "cause": result})
             continue
-        judged = verdict(record["paper"], result, lower_is_better=number.metric in LOWER_IS_BETTER)
+        judged: Verdict = "counted"
+        if number.metric not in COUNTED:
+            lower_is_better = number.metric in LOWER_IS_BETTER
+            judged = verdict(record["paper"], result, lower_is_better=lower_is_better)
         numbers = {"this_run": result.value, "low": result.low, "high": result.high}
         rows.append(record | numbers | {"verdict": judged, "cause": "; ".join(causes(number))})
     return pd.DataFrame(rows).reindex(columns=COMPARED)
@@ -159,14 +174,15 @@ def explanations(table: pd.DataFrame) -> dict[str, str]:
     return {name: f"{name}: {why}" for name, _, why in (part.partition(": ") for part in parts)}
 
 
-def _why_absent(
-    column: str, wanted: str, present: "pd.Series[str]", left_out: Iterable[str]
-) -> str:
-    if wanted in left_out:
+def _why_absent(column: str, wanted: str, present: "pd.Series[str]", scope: Scope) -> str:
+    if wanted in scope.left_out:
         return f"{MODELS.get(wanted, wanted)} was not run: it is not among the `baselines`"
     if column == "steps":
         there = sorted({int(steps) for steps in present})
         return f"this run samples with {', '.join(map(str, there))} steps only"
+    if column == "gap_months" and scope.gaps and int(wanted) not in scope.gaps:
+        classes = ", ".join(map(str, scope.gaps))
+        return f"{wanted} months are not among the `interpolation.gaps` ({classes})"
     if column == "gap_months":
         gaps = sorted({int(gap) for gap in present})
         return (

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ldae import config
-from ldae.report.comparison import Causes, Number
+from ldae.report.comparison import Causes, Number, Scope
 
 # What the paper's numbers were measured with, by its text and configuration files.
 SHAPE, SPACING_MM = (128, 160, 128), 1.5
@@ -16,6 +16,14 @@ DOWNSAMPLE = (1, 2, 2)
 CLIP = 1.0
 TRANSFORM = "syn"
 STEPS = 100
+EPOCHS_AND_RATE = {
+    "autoencoder": (100, 5e-5),
+    "ldm": (500, 2.5e-5),
+    "ldae": (400, 2.5e-5),
+    "supervised_diagnosis": (50, 1e-6),
+    "supervised_age": (50, 5e-5),
+}
+WATCHED = {"supervised_diagnosis": "mcc", "supervised_age": "mae"}
 BRAIN = {
     "template": "brain from a template",
     "mask": "brain from supplied masks",
@@ -25,9 +33,27 @@ LATENTS = {"mean": "posterior means", "sample": "a new posterior draw at each us
 
 REBUILT = ("reconstruction", "models", "interpolation")  # tables of volumes
 QUALITY = (*REBUILT, "downstream")
+TRAINED = {
+    "autoencoder": "autoencoder",
+    "ldm": "LDM",
+    "ldae": "LDAE",
+    "supervised_diagnosis": "supervised encoder",
+    "supervised_age": "supervised encoder",
+}
 LATENT = ("ldae", "lddim", "autoencoder")  # models that work on latents
 DIFFUSED = ("ldae", "lddim")
+OF_DIAGNOSIS = ("accuracy", "precision", "recall", "f1", "roc_auc")
+OF_AGE = ("mae", "rmse")
 SIZE = "latent_dim"
+# Models and metrics that a section of the settings bears on; no metrics: all.
+CONCERNED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "autoencoder": (LATENT, ()),
+    "ldm": (DIFFUSED, ()),
+    "ldae": (("ldae",), ()),
+    "dae": (("dae",), ()),
+    "supervised_diagnosis": (("supervised",), OF_DIAGNOSIS),
+    "supervised_age": (("supervised",), OF_AGE),
+}
 
 
 class Deviating(config.Section):
@@ -40,10 +66,14 @@ class Deviating(config.Section):
     ldm: config.Ldm
     ldae: config.Ldae
     dae: config.Dae
+    supervised_diagnosis: config.SupervisedDiagnosis
+    supervised_age: config.SupervisedAge
     baselines: tuple[config.Baseline, ...]
     sampling: config.Sampling
+    dae_sampling: config.Sampling
     metrics: config.Metrics
     reconstruction: config.Reconstruction
+    interpolation: config.Interpolation
     throughput: config.Throughput
 
 
@@ -74,13 +104,20 @@ class Cause:
 
 def known_causes(settings: Deviating) -> Causes:
     """The reasons known from `settings`, by number."""
-    known = [*_of_data(settings), *_of_models(settings), *_of_measuring(settings)]
+    known = [
+        *_of_data(settings),
+        *_of_models(settings),
+        *_of_training(settings),
+        *_of_measuring(settings),
+    ]
     return lambda number: [cause.text for cause in known if cause.bears_on(number)]
 
 
-def left_out(settings: Deviating) -> list[str]:
-    """Models of the paper that a run was told to do without."""
-    return [name for name in ("lddim", "dae", "supervised") if name not in settings.baselines]
+def scope_of(settings: Deviating) -> Scope:
+    """Which of the paper's models and gaps a run was told to do."""
+    others = ("lddim", "dae", "supervised")
+    left_out = [name for name in others if name not in settings.baselines]
+    return Scope(left_out, settings.interpolation.gaps)
 
 
 def _of_data(settings: Deviating) -> Iterator[Cause]:
@@ -115,37 +152,67 @@ def _of_models(settings: Deviating) -> Iterator[Cause]:
     if downsample != DOWNSAMPLE:
         text = f"UNet down-sampling of {_times(downsample)} instead of {_times(DOWNSAMPLE)}"
         yield Cause(text, (*QUALITY, "throughput"), DIFFUSED)
-    for model, encoder in (
+    for name, encoder in (
         ("ldae", settings.ldae.semantic_encoder),
         ("dae", settings.dae.semantic_encoder),
+        ("supervised_diagnosis", settings.supervised_diagnosis.semantic_encoder),
+        ("supervised_age", settings.supervised_age.semantic_encoder),
     ):
-        if encoder.embedding_dim != EMBEDDING:
-            text = f"y_sem of {encoder.embedding_dim} values instead of {EMBEDDING}"
-            yield Cause(text, models=(model,), of_size=True)
-        if isinstance(encoder, config.SemanticEncoder):
-            yield from _of_encoder(encoder, model)
+        yield from _of_encoder(encoder, name)
     yield Cause(
-        "the paper does not say how its DAE's network is built: see `dae` of the settings",
+        "the paper does not say how its DAE's network is built and trained: see `dae` of the "
+        "settings",
         models=("dae",),
     )
 
 
-def _of_encoder(encoder: config.SemanticEncoder, model: str) -> Iterator[Cause]:
+def _of_encoder(encoder: config.Encoder, name: str) -> Iterator[Cause]:
+    if encoder.embedding_dim != EMBEDDING:
+        text = f"y_sem of {encoder.embedding_dim} values instead of {EMBEDDING}"
+        yield Cause(text, (), *CONCERNED[name], of_size=True)
+    if isinstance(encoder, config.VolumetricEncoder):
+        yield Cause("encoder of whole volumes instead of slices", (), *CONCERNED[name])
+        return
     if encoder.widths != WIDTHS:
-        yield Cause(
-            f"encoder of {_dashes(encoder.widths)} channels instead of {_dashes(WIDTHS)}",
-            models=(model,),
-        )
+        text = f"encoder of {_dashes(encoder.widths)} channels instead of {_dashes(WIDTHS)}"
+        yield Cause(text, (), *CONCERNED[name])
     if encoder.initialise != "imagenet":
-        yield Cause("encoder starts from random weights, not from ImageNet's", QUALITY, (model,))
+        yield Cause(
+            "encoder starts from random weights, not from ImageNet's",
+            QUALITY,
+            *CONCERNED[name],
+        )
+
+
+def _of_training(settings: Deviating) -> Iterator[Cause]:
+    for name, (epochs, rate) in EPOCHS_AND_RATE.items():
+        training: config.Training = getattr(settings, name).training
+        here = (training.budget.amount, training.budget.unit, training.learning_rate)
+        if here != (epochs, "epochs", rate):
+            amount = f"{training.budget.amount:,.10g} {training.budget.unit}"
+            yield Cause(
+                f"{TRAINED[name]} trained for {amount} at a rate of {training.learning_rate:g} "
+                f"instead of {epochs} epochs at {rate:g}",
+                QUALITY,
+                *CONCERNED[name],
+            )
+    for name, measure in WATCHED.items():
+        watched = getattr(settings, name).watch
+        if watched != measure:
+            text = f"{TRAINED[name]} judged by its {watched} in validation instead of {measure}"
+            yield Cause(text, QUALITY, *CONCERNED[name])
 
 
 def _of_measuring(settings: Deviating) -> Iterator[Cause]:
-    clip, window = settings.sampling.clip, settings.metrics.ssim_window
-    if clip != CLIP:
-        bound = "not clamped" if clip is None else f"clamped to [-{clip:g}, {clip:g}]"
-        text = f"predicted latent {bound} instead of clamped to [-1, 1]"
-        yield Cause(text, REBUILT, (*DIFFUSED, "dae"))
+    window = settings.metrics.ssim_window
+    for what, sampling, models in (
+        ("latent", settings.sampling, DIFFUSED),
+        ("voxels", settings.dae_sampling, ("dae",)),
+    ):
+        clip = sampling.clip
+        if clip != CLIP:
+            bound = "not clamped" if clip is None else f"clamped to [-{clip:g}, {clip:g}]"
+            yield Cause(f"predicted {what} {bound} instead of clamped to [-1, 1]", REBUILT, models)
     if window != SSIM_WINDOW:
         text = f"SSIM window of {window} voxels instead of {SSIM_WINDOW}"
         yield Cause(text, metrics=("ssim", "ssim_decoded"))
@@ -156,12 +223,13 @@ def _of_measuring(settings: Deviating) -> Iterator[Cause]:
         if steps != STEPS:
             yield Cause(f"T = {steps} instead of {STEPS}", ("models",), (model,))
     yield Cause("all channels of latents counted", ("models",), DIFFUSED, (SIZE,), of_size=True)
-    yield Cause(
-        "probe trained and scored as in the paper's code, with CN the positive class (stricter "
-        "probes stand in downstream.csv)",
-        ("downstream",),
-        ("ldae", "dae"),
-    )
+    text = "probe trained as in the paper's code (stricter probes stand in downstream.csv)"
+    yield Cause(text, ("downstream",), ("ldae", "dae"))
+    text = "scored as in the paper's code, with CN the positive class"
+    yield Cause(text, ("downstream",), metrics=OF_DIAGNOSIS)
+    if settings.interpolation.steps != STEPS:
+        text = f"interpolated in T = {settings.interpolation.steps} steps instead of {STEPS}"
+        yield Cause(text, ("interpolation",))
     yield Cause("triplets in which subjects take turns, not the first 200", ("interpolation",))
     yield Cause(
         f"reconstruction in {max(settings.reconstruction.steps)} steps, "

@@ -49,7 +49,10 @@ METRICS = {
     "ssim_outside": "SSIM outside ↑",
     "mse_outside": "MSE outside ↓",
     "monotone": "Subjects in whom it is monotone ↑",
-    "slope_beyond_random": "Slope beyond random",
+    "slope_size": "Size of slope",
+    "slope_beyond_random": "Slope beyond random’s size ↑",
+    "slope_beyond_permuted": "Slope beyond permuted’s size ↑",
+    "size_of_probes": "Control’s size, over the probe’s ↓",
     "sd_brain": "SD of a voxel",
     "ssim_pairs": "SSIM of pairs",
     "probability_sd": "SD of probability",
@@ -58,15 +61,17 @@ METRICS = {
     "age_ratio": "… over that of scans",
     "ratio_to_dae": "Speed, times DAE ↑",
     "volumes_per_second": "Volumes per second ↑",
-    "frechet": "Fréchet distance ↓",
+    "frechet": "Fréchet distance to training scans ↓",
+    "frechet_test": "Fréchet distance to unseen test scans ↓",
     "nearest_train": "Difference to nearest training scan",
     "nearest_ratio": "… over that of decoded test scans",
     "below_nearest_test": "Nearer than any of those",
     "n_units": "Independent units",
 }
 LOWER_IS_BETTER = {
-    "lpips", "mse", "mse_brain", "mse_decoded", "mae", "rmse", "latent_dim",
+    "lpips", "mse", "mse_brain", "mse_decoded", "mae", "rmse",
 }  # fmt: skip
+COUNTED = {"latent_dim"}  # of which there is no better or worse
 MODELS = {
     "autoencoder": "AutoencoderKL",
     "ldm": "LDM",
@@ -90,6 +95,7 @@ STARTS = {
     "semantic-clamped": "from y_sem only, clamped",
     "semantic-unclamped": "from y_sem only, not clamped",
     "encoded-wrong-subject": "encoded z_T, another subject's y_sem",
+    "encoded-without-code": "encoded z_T, no gradient estimator",
     "semantic": "from y_sem only",
     "bottleneck": "no diffusion",
     "wrong-subject": "another subject's y_sem",

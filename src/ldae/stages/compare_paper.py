@@ -6,7 +6,7 @@ import pandas as pd
 
 from ldae.errors import UserError
 from ldae.report.comparison import REPORTED, SOURCES, compare
-from ldae.report.deviations import Deviating, known_causes, left_out
+from ldae.report.deviations import Deviating, known_causes, scope_of
 from ldae.tables import write_csv
 
 
@@ -30,8 +30,8 @@ def compare_paper(*, paper: Path, tables: list[Path], table: Path, settings: Set
     if strange:
         raise UserError(f"--tables: {strange[0]}: expected {', '.join(SOURCES)} (.csv)")
     measured = {path.stem: pd.read_csv(path) for path in tables}
-    causes, absent = known_causes(settings), left_out(settings)
-    write_csv(compare(read_reported(paper), measured, causes, left_out=absent), table)
+    causes, scope = known_causes(settings), scope_of(settings)
+    write_csv(compare(read_reported(paper), measured, causes, scope=scope), table)
 
 
 def read_reported(path: Path) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ldae.config import Sampling, Section
+from ldae.config import Section
 from ldae.data.batches import ScanBatches
 from ldae.data.choices import take_split
 from ldae.data.embeddings import write_embeddings
@@ -35,10 +35,9 @@ TRAINED: dict[str, Callable[..., DiffusionAutoencoder]] = {
 
 
 class Settings(Section):
-    """The seed of the untrained encoder, and how many scans are encoded at once."""
+    """The seed of the untrained encoder."""
 
     seed: int
-    sampling: Sampling
 
 
 def embed_scans(
@@ -49,6 +48,7 @@ def embed_scans(
     encoder: Literal["ldae", "ldae-volume", "dae", "random-init"],
     embeddings: Path,
     threads: int,
+    batch_size: int,
     settings: Settings,
 ) -> None:
     """Write one row per scan of `scans`: its keys and its semantic code.
@@ -62,6 +62,7 @@ def embed_scans(
             fresh weights, standardised on training volumes as the trained one was before training.
         embeddings: the table to write.
         threads: CPU threads.
+        batch_size: how many scans are held in memory at once; no result depends on it.
         settings: see `Settings`.
     """
     use_threads(threads)
@@ -72,7 +73,7 @@ def embed_scans(
         encode = _untrained(models, volumes, settings.seed, device)
     else:
         encode = TRAINED[encoder](models, device=device).encode
-    batches = ScanBatches(rows, derivatives, settings.sampling.batch_size, device)
+    batches = ScanBatches(rows, derivatives, batch_size, device)
     with torch.inference_mode():
         codes = [encode(batch.x).float().cpu().numpy() for batch in batches]
     write_embeddings(rows, np.concatenate(codes), embeddings)

@@ -1,6 +1,7 @@
 """Compare generated scans with real ones: are they alike, and are they copies?"""
 
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ldae.config import Bootstrap, Generation, Sampling, Section
+from ldae.config import Bootstrap, Generation, Section
 from ldae.data.batches import ScanBatches, load_batch
 from ldae.data.choices import take_split
 from ldae.data.samples import read_samples
@@ -24,6 +25,7 @@ from ldae.tables import SCANS, read_table, write_csv
 from ldae.weights.medicalnet import load_medicalnet
 
 TEST, DECODED = "test-scans", "test-decoded"
+LOST = "too few volumes, or their covariances' product has no real root (more samples)"
 MEDICALNET = "MedicalNet ResNet-10, means over its last stage"
 DRAWN = 5  # samples of each model in the figure
 
@@ -35,7 +37,6 @@ class Settings(Section):
 
     seed: int
     pretrained: str | None
-    sampling: Sampling
     generation: Generation
     bootstrap: Bootstrap
 
@@ -63,13 +64,16 @@ def evaluate_generation(
     table: Path,
     figure: Path,
     threads: int,
+    batch_size: int,
     settings: Settings,
 ) -> None:
-    """Write Fréchet distances to the training scans, and how near samples come to one of them.
+    """Write Fréchet distances to real scans, and how near samples come to a training scan.
 
-    Two rows say what the numbers mean: test scans, as they are and decoded by the autoencoder.
-    Samples come from its decoder too, so the second is what they can reach at best, and the fair
-    measure of copying: decoding smooths, and what is smooth is nearer to everything.
+    `frechet` is the distance to the training scans, which a model that gives them back wins;
+    `frechet_test` that to scans of every second test subject, which no model has seen. Two rows
+    say what the numbers mean: scans of the other test subjects, as they are and decoded by the
+    autoencoder. Samples come from its decoder too, so the second is what they can reach at best,
+    and the fair measure of copying: decoding smooths, and what is smooth is nearer to everything.
 
     Args:
         scans: the table of scans (`cohort/scans.parquet`).
@@ -79,29 +83,32 @@ def evaluate_generation(
         table: `tables/generation.csv`.
         figure: some samples of each model, each above the training scan nearest to it.
         threads: CPU threads.
+        batch_size: how many scans are held in memory at once; no result depends on it.
         settings: see `Settings`.
     """
     use_threads(threads)
-    device, size = pick_device(), settings.sampling.batch_size
+    device = pick_device()
     rows = read_table(scans, SCANS)
     train, test = take_split(rows, "train"), take_split(rows, "test")
-    model = load_ldae(models, clip=settings.sampling.clip, device=device)
-    count = min(settings.generation.samples, len(test))
+    model = load_ldae(models, device=device)
+    beside = test["participant_id"].rank(method="dense") % 2 == 1
+    yardstick, unseen = test[beside], test[~beside]
+    count = min(settings.generation.samples, len(yardstick))
     with torch.inference_mode():
         groups = {folder.name: _generated(model, folder, count) for folder in samples}
-        groups |= _real(model, _spread(test, count), derivatives)
+        groups |= _real(model, _spread(yardstick, count), derivatives)
         medicalnet = load_medicalnet(settings.pretrained)
         features: Features = medicalnet.to(device) if medicalnet else pooled_features
         nearest = {name: Nearest(group.volumes) for name, group in groups.items()}
         reference = []
-        for batch in ScanBatches(train, derivatives, size, device):
+        for batch in ScanBatches(train, derivatives, batch_size, device):
             reference.append(features(batch.x))
             for each in nearest.values():
                 each.see(batch.x)
-        known = torch.cat(reference)
+        held_out = [features(x.x) for x in ScanBatches(unseen, derivatives, batch_size, device)]
         frechet = {
-            name: frechet_distance(
-                torch.cat([features(part) for part in torch.split(group.volumes, size)]), known
+            name: _frechet(
+                [features(x) for x in torch.split(group.volumes, batch_size)], reference, held_out
             )
             for name, group in groups.items()
         }
@@ -109,24 +116,30 @@ def evaluate_generation(
         name: Nearness(each.distance.double().cpu().numpy(), groups[name].units)
         for name, each in nearest.items()
     }
-    described = {"features": MEDICALNET if medicalnet else POOLED, "n_train": len(train)}
+    described = {
+        "features": MEDICALNET if medicalnet else POOLED,
+        "n_train": len(train),
+        "n_test": len(unseen),
+    }
     lines = [
-        {"model": name, "frechet": frechet[name], "n": count}
+        {"model": name}
+        | frechet[name]
+        | {"n": count}
         | described
         | _copying(distances[name], distances[DECODED], settings)
         for name in groups
     ]
-    write_csv(_explained(pd.DataFrame(lines)), table)
+    write_csv(pd.DataFrame(lines), table)
     logging.info("%d volumes each of %s compared with %d scans", count, [*groups], len(train))
     drawn = [folder.name for folder in samples]
     _draw({name: nearest[name] for name in drawn}, train, derivatives, figure)
 
 
 def _generated(model: LatentDiffusionAutoencoder, folder: Path, count: int) -> Group:
-    """The first samples of a folder; those of codes of one subject are resampled together."""
+    """The first samples of a folder, each of its own."""
     index, z_0 = read_samples(folder)
-    names = index["participant_id"].where(index["participant_id"].notna(), index["sample"])
-    return Group(model.to_volume(z_0[:count]).clamp(0, 1), names[:count].astype(str).tolist())
+    names = index["sample"][:count].astype(str).tolist()
+    return Group(model.to_volume(z_0[:count]).clamp(0, 1), names)
 
 
 def _real(
@@ -164,10 +177,16 @@ def _copying(own: Nearness, decoded: Nearness, settings: Settings) -> dict[str, 
     )
 
 
-def _explained(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with why a distance is empty."""
-    lost = "frechet: too few volumes, or their covariances' product has no real root (more samples)"
-    return table.assign(not_computed=np.where(table["frechet"].isna(), lost, ""))
+def _frechet(
+    own: list[Tensor], reference: list[Tensor], held_out: list[Tensor]
+) -> dict[str, float | str]:
+    """Distances of features to those of training and unseen test scans; why one is empty."""
+    found = {
+        name: frechet_distance(torch.cat(own), torch.cat(others)) if others else float("nan")
+        for name, others in (("frechet", reference), ("frechet_test", held_out))
+    }
+    lost = [f"{name}: {LOST}" for name, distance in found.items() if math.isnan(distance)]
+    return found | {"not_computed": "; ".join(lost)}
 
 
 def _draw(nearest: dict[str, Nearest], train: pd.DataFrame, derivatives: Path, path: Path) -> None:

@@ -23,6 +23,7 @@ from ldae.report.figures import Row, centre_of, draw_note, draw_rows
 from ldae.runtime import pick_device, use_threads
 from ldae.tables import INTERPOLATED, SCANS, read_table, write_csv, write_table
 
+REAL, PAPER = ("ssim", "mse", "ssim_brain", "mse_brain"), ("ssim", "mse")
 SCORES = ["ssim", "mse", "ssim_decoded", "mse_decoded", "ssim_brain", "mse_brain"]
 NEAREST = "nearest"
 BESIDE = ["ssim_gain", "mse_ratio"]  # compared with the nearest session
@@ -55,6 +56,7 @@ def evaluate_interpolation(
     table: Path,
     figure: Path,
     threads: int,
+    batch_size: int,
     settings: Settings,
 ) -> None:
     """Answer what every session between two others of a test subject looks like.
@@ -75,6 +77,7 @@ def evaluate_interpolation(
         table: `tables/interpolation.csv`, means per method and gap; no rows without triplets.
         figure: one subject's interpolated sessions under the real ones.
         threads: CPU threads.
+        batch_size: how many scans are held in memory at once; no result depends on it.
         settings: see `Settings`.
     """
     use_threads(threads)
@@ -105,8 +108,8 @@ def evaluate_interpolation(
 
     lines = []
     with torch.inference_mode():
-        for start in range(0, len(triplets), settings.sampling.batch_size):
-            some = triplets.iloc[start : start + settings.sampling.batch_size]
+        for start in range(0, len(triplets), batch_size):
+            some = triplets.iloc[start : start + batch_size]
             lines += _score(model, some, test, derivatives, answer(some), settings.metrics)
             logging.info("%d of %d triplets interpolated", start + len(some), len(triplets))
         shown = triplets.loc[[_shown(triplets)]]
@@ -172,13 +175,12 @@ def _score(
         "latent-average": model.to_volume(lerp(z_0[start], z_0[end], fraction)),
         "autoencoder": decoded,  # of the very scan: what compression alone costs
     }
-    scorer = ImageScorer(settings.ssim_window, perceptual=None)
+    scorer, brain = ImageScorer(settings.ssim_window, perceptual=None), batch.brain[middle]
     lines = []
     for method, volumes in answers.items():
-        real = scorer.score(volumes, x[middle], batch.brain[middle])
-        paper = scorer.score(volumes, decoded, batch.brain[middle])
-        scores = {name: real[name] for name in ("ssim", "mse", "ssim_brain", "mse_brain")}
-        scores |= {f"{name}_decoded": paper[name] for name in ("ssim", "mse")}
+        scores = scorer.score(volumes, x[middle], brain, metrics=REAL)
+        paper = scorer.score(volumes, decoded, brain, metrics=PAPER)
+        scores |= {f"{name}_decoded": values for name, values in paper.items()}
         numbers = {name: values.double().cpu().numpy() for name, values in scores.items()}
         lines.append(triplets.drop(columns=[*PLACES]).assign(method=method, **numbers))
     return lines

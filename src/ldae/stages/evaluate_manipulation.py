@@ -16,16 +16,16 @@ from ldae.data.choices import first_visits, take_split
 from ldae.data.embeddings import read_embeddings
 from ldae.data.inversions import read_inversions
 from ldae.data.regions import regions_like
-from ldae.metrics.audits import CONTROL, audit
-from ldae.metrics.directions import fit_on, move, random_direction
-from ldae.metrics.probe import LinearProbe
+from ldae.metrics.audits import COLUMNS, CONTROLS, PERMUTED, RANDOM, audit
+from ldae.metrics.directions import NEEDED, EditProbes, fit_probes, move, random_direction
+from ldae.metrics.probe import TooFewSubjects
 from ldae.metrics.regions import Regions, change, change_focus, region_volumes
 from ldae.metrics.statistics import Array
 from ldae.metrics.summary import means_by
 from ldae.metrics.tasks import AD_VS_CN, AGE, NEGATIVE, POSITIVE
 from ldae.models.ldae import LatentDiffusionAutoencoder, load_ldae
 from ldae.models.stored import inverted_by
-from ldae.report.figures import Row, Volume, centre_of, draw_rows
+from ldae.report.figures import Row, Volume, centre_of, draw_note, draw_rows
 from ldae.runtime import pick_device, use_threads
 from ldae.tables import KEYS, MANIPULATED, SCANS, read_table, write_csv, write_table
 
@@ -34,7 +34,7 @@ MEASURES = [
     *("changed_share", "change_focus", "ssim_outside", "mse_outside"),
     *("probability_of_code", "age_of_code"),
 ]
-DRAWN = (AD_VS_CN.name, CONTROL)
+DRAWN = (AD_VS_CN.name, *CONTROLS)
 
 
 class Settings(Section):
@@ -52,20 +52,20 @@ class Editor:
     """Moves codes along named directions, and measures the images that come of it."""
 
     model: LatentDiffusionAutoencoder
-    diagnosis: LinearProbe
-    age: LinearProbe
+    probes: EditProbes
     regions: Regions
     settings: Settings
 
     def directions(self, rows: pd.DataFrame) -> dict[str, Array]:
-        """Unit vectors, `(E,)` or one per scan `(N, E)`: every subject has its own random one."""
-        named = {AD_VS_CN.name: self.diagnosis.direction(), AGE.name: self.age.direction()}
-        besides, seed = list(named.values()), self.settings.seed
+        """Unit vectors, `(E,)` or one per scan `(N, E)`: subjects differ in their controls."""
+        besides, seed = self.probes.directions(), self.settings.seed
+        dim = len(besides[AGE.name])
         own = [
-            random_direction(len(besides[0]), besides=besides, seeds=[seed, *name.encode()])
+            random_direction(dim, besides=[*besides.values()], seeds=[seed, *name.encode()])
             for name in rows["participant_id"]
         ]
-        return named | {CONTROL: np.stack(own)}
+        turns = [self.probes.permuted[place % len(self.probes.permuted)] for place in rows.index]
+        return besides | {RANDOM: np.stack(own), PERMUTED: np.stack(turns)}
 
     def sample(self, z_T: Tensor, codes: Array) -> Tensor:
         """Volumes (B, 1, X, Y, Z) of z_T (B, ...) and codes (B, E)."""
@@ -81,10 +81,10 @@ class Editor:
         window = self.settings.metrics.ssim_window
         changes = change(volumes, unmoved, batch.brain, window=window)
         measured = {
-            "probability": self.diagnosis.probability(again),
-            "age": self.age.score(again),
-            "probability_of_code": self.diagnosis.probability(codes),
-            "age_of_code": self.age.score(codes),
+            "probability": self.probes.diagnosis.probability(again),
+            "age": self.probes.age.score(again),
+            "probability_of_code": self.probes.diagnosis.probability(codes),
+            "age_of_code": self.probes.age.score(codes),
         } | {name: values.double().cpu().numpy() for name, values in changes.items()}
         places = []
         arrays = (each[:, 0].cpu().numpy() for each in (volumes, unmoved, batch.brain))
@@ -106,13 +106,16 @@ def evaluate_manipulation(
     audits: Path,
     figure: Path,
     threads: int,
+    batch_size: int,
     settings: Settings,
 ) -> None:
-    """Move the first scan of test subjects along three directions, both ways.
+    """Move the first scan of test subjects along four directions, both ways.
 
-    Towards AD and towards old age along the probes' weights, and, as a control, along a random
-    direction at right angles to both: a new one for each subject. All are of equal length in
-    standardised units, strength · sqrt(dim). z_T is the scan's own.
+    Towards AD and towards old age along the probes' weights, and along two controls at right angles
+    to both: `random` in all dimensions alike, a new one for each subject, and `permuted`, from the
+    mean code of CN to that of AD when training subjects have swapped diagnoses, which lies where
+    codes vary. All are of equal length in standardised units, strength · sqrt(dim). z_T is the
+    scan's own. Without the subjects that probes need, tables are empty and the figure says so.
 
     Measured are the probability of AD and the age (years) that the same probes read from the image
     encoded again, fluid around the ventricles and tissue at the hippocampi (ml), how much of the
@@ -128,20 +131,29 @@ def evaluate_manipulation(
         per_scan: `tables/manipulation.parquet`, one row per scan, direction and strength.
         table: `tables/manipulation.csv`, means per direction and strength.
         audits: `tables/manipulation_audits.csv`, one row per direction and measure.
-        figure: a CN and an AD scan at every strength, what changes, and what the control changes.
+        figure: a CN and an AD scan at every strength, what changes, and what controls change.
         threads: CPU threads.
+        batch_size: how many scans are held in memory at once; no result depends on it.
         settings: see `Settings`.
     """
     use_threads(threads)
     device, clip = pick_device(), settings.sampling.clip
     rows, chosen = read_table(scans, SCANS), settings.manipulation
     train, test = take_split(rows, "train"), take_split(rows, "test")
-    known = read_embeddings(embeddings, train)
-    model = load_ldae(models, clip=clip, device=device)
+    try:
+        known = read_embeddings(embeddings, train)
+        probes = fit_probes(train, known, chosen.probe, seed=settings.seed)
+    except TooFewSubjects as error:
+        logging.warning("%s (%s)", NEEDED, error)
+        columns = [f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")]
+        write_table(pd.DataFrame(columns=MANIPULATED.names), per_scan, MANIPULATED)
+        write_csv(pd.DataFrame(columns=["direction", "strength", *columns, "n_subjects"]), table)
+        write_csv(pd.DataFrame(columns=COLUMNS), audits)
+        draw_note(figure, title="Manipulation", note=f"Nothing to draw: {NEEDED}.")
+        return
     editor = Editor(
-        model=model,
-        diagnosis=fit_on(AD_VS_CN, train, known, chosen.probe),
-        age=fit_on(AGE, train, known, chosen.probe),
+        model=load_ldae(models, clip=clip, device=device),
+        probes=probes,
         regions=Regions(*regions_like(derivatives / test["volume"].iloc[0])),
         settings=settings,
     )
@@ -150,8 +162,8 @@ def evaluate_manipulation(
     shown = _examples(subjects)
     lines: list[pd.DataFrame] = []
     drawn: dict[tuple[int, str, float], Volume] = {}
-    for start in range(0, len(subjects), settings.sampling.batch_size):
-        some = subjects.iloc[start : start + settings.sampling.batch_size]
+    for start in range(0, len(subjects), batch_size):
+        some = subjects.iloc[start : start + batch_size]
         batch = load_batch(some, derivatives, device)
         codes = read_embeddings(embeddings, some).astype(np.float64)
         z_T = read_inversions(inversions, some, made_by=made_by).to(device)
@@ -159,7 +171,7 @@ def evaluate_manipulation(
             unmoved = editor.sample(z_T, codes)
             for name, directions in editor.directions(some).items():
                 for strength in sorted({0.0, *chosen.strengths}):
-                    moved = move(codes, directions, strength, editor.diagnosis)
+                    moved = move(codes, directions, strength, probes.diagnosis)
                     volumes = editor.sample(z_T, moved) if strength else unmoved
                     measured = editor.measure(volumes, unmoved, moved, batch)
                     line = some[[*KEYS, "diagnosis"]].assign(direction=name, strength=strength)
@@ -182,21 +194,25 @@ def _examples(subjects: pd.DataFrame) -> list[int]:
 
 
 def _draw(path: Path, scans: ScanBatch, drawn: dict[tuple[int, str, float], Volume]) -> None:
-    """Per scan its volumes at every strength, then what that changes along either direction."""
+    """Per scan its volumes at every strength, then what changes along that and the controls."""
     strengths = sorted({strength for _, _, strength in drawn})
     rows = []
     for row, x in zip(scans.rows.index, scans.x[:, 0].cpu().numpy(), strict=True):
-        moved, random = ([drawn[row, name, each] for each in strengths] for name in DRAWN)
+        moved, *_ = along = [[drawn[row, name, each] for each in strengths] for name in DRAWN]
         unmoved = drawn[row, DRAWN[0], 0.0]
-        changed, beside = ([each - unmoved for each in along] for along in (moved, random))
-        limit = max(float(np.abs(each).max()) for each in [*changed, *beside]) or 1.0
+        changed, *beside = ([each - unmoved for each in volumes] for volumes in along)
+        differences = [each for volumes in (changed, *beside) for each in volumes]
+        limit = max(float(np.abs(each).max()) for each in differences) or 1.0
         difference = partial(Row, kind="difference", limit=limit)
         diagnosis = scans.rows["diagnosis"].fillna("unknown").loc[row]
         for plane in ("axial", "coronal"):
             rows += [
                 Row(f"{diagnosis}\n{plane}", [x, *moved], plane=plane),
                 difference("change", [None, *changed], plane=plane),
-                difference("change,\nrandom", [None, *beside], plane=plane),
+                *[
+                    difference(f"change,\n{name}", [None, *volumes], plane=plane)
+                    for name, volumes in zip(CONTROLS, beside, strict=True)
+                ],
             ]
     draw_rows(
         path,

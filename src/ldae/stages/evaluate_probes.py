@@ -16,7 +16,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import parallel_config
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from ldae.config import Bootstrap, Downstream, Probe, Section
 from ldae.data.choices import take_split
@@ -78,6 +80,7 @@ def evaluate_probes(
     compared: Path,
     predictions: Path,
     probes: Path,
+    threads: int,
     settings: Settings,
 ) -> None:
     """Write the tables `downstream*.csv`, the test predictions, and the fitted probes.
@@ -93,6 +96,7 @@ def evaluate_probes(
         compared: by task and pair of encoders, each metric of the first less that of the second.
         predictions: one row per encoder, task and test scan.
         probes: JSON, `{encoder: {task: probe}}`.
+        threads: how many fits of a cross-validation go on side by side.
         settings: see `Settings`.
     """
     rows = read_table(scans, SCANS)
@@ -110,15 +114,20 @@ def evaluate_probes(
         seen, unseen = train[task.eligible(train)], test[task.eligible(test)]
         keys = {"task": task.name, "n_train": len(seen)}
         try:
-            answers = [
-                _answer(encoder, task, codes(seen, task), codes(unseen, task), seen, settings)
-                for encoder, codes in encoders.items()
-            ]
+            with (
+                threadpool_limits(1),
+                parallel_config("loky", n_jobs=threads, inner_max_num_threads=1),
+            ):
+                answers = [
+                    _answer(encoder, task, codes(seen, task), codes(unseen, task), seen, settings)
+                    for encoder, codes in encoders.items()
+                ]
         except TooFewSubjects as error:
-            logging.warning("%s is left out: %s", task.name, error)
-            keys |= {"n_test": len(unseen), "n_subjects": unseen["participant_id"].nunique()}
-            lines += [{"encoder": name} | keys | unscored(str(error)) for name in encoders]
-            continue
+            logging.warning("%s has no probes: %s", task.name, error)
+            counts = {"n_test": len(unseen), "n_subjects": unseen["participant_id"].nunique()}
+            missing = keys | counts | unscored(str(error))
+            lines += [{"encoder": name} | missing for name in encoders]
+            answers = []
         answers += _of_supervised(task, supervised, unseen)
         groups = [] if task.as_paper else list(groups_of(unseen, tertiles))
         for answer in answers:
@@ -163,12 +172,14 @@ def _answer(
     """What a probe of `known` codes says of `held_out` ones, and probes with folds drawn anew."""
     target, subjects = task.target(seen), seen["participant_id"].to_numpy()
 
-    def fitted(seed: int | None) -> Answer:
-        probe = task.fit(known, target, subjects, settings.probe, seed)
-        return Answer(encoder, task.predict(probe, held_out), probe.as_json())
-
-    seeds = np.random.SeedSequence(settings.seed).generate_state(settings.downstream.seeds)
-    return replace(fitted(None), by_seed=tuple(fitted(int(seed)) for seed in seeds))
+    drawn = np.random.SeedSequence(settings.seed).generate_state(settings.downstream.seeds)
+    probes: list[Any] = []
+    for seed in (None, *map(int, drawn)):
+        probes.append(task.fit(known, target, subjects, settings.probe, seed, probes))
+    first, *others = (
+        Answer(encoder, task.predict(probe, held_out), probe.as_json()) for probe in probes
+    )
+    return replace(first, by_seed=tuple(others))
 
 
 def _of_supervised(task: Task[Any], tables: list[Path], unseen: pd.DataFrame) -> list[Answer]:

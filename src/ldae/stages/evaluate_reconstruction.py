@@ -1,8 +1,8 @@
 """Score reconstructions of test scans by what they start from and by the number of DDIM steps.
 
 The controls stand in the same table, since inverting and sampling well proves nothing about y_sem:
-the diffusion model alone, another subject's code, no noise, no code, the clamp the other way, the
-mean training volume, and another subject's scan.
+the diffusion model alone, another subject's code, no noise, no code and so no gradient estimator,
+the clamp the other way, the mean training volume, and another subject's scan.
 """
 
 import logging
@@ -43,6 +43,7 @@ class Settings(Section):
     seed: int
     pretrained: str | None
     sampling: Sampling
+    dae_sampling: Sampling
     metrics: Metrics
     reconstruction: Reconstruction
     bootstrap: Bootstrap
@@ -102,6 +103,7 @@ def evaluate_reconstruction(
     table: Path,
     figure: Path,
     threads: int,
+    batch_size: int,
     settings: Settings,
 ) -> None:
     """Write scores per test scan, their means with intervals over subjects, and one scan drawn.
@@ -116,6 +118,7 @@ def evaluate_reconstruction(
         table: `tables/reconstruction.csv`, the means.
         figure: the first test scan beside its reconstructions with `control_steps`.
         threads: CPU threads.
+        batch_size: how many scans are held in memory at once; no result depends on it.
         settings: see `Settings`.
     """
     use_threads(threads)
@@ -126,12 +129,12 @@ def evaluate_reconstruction(
     scorer = ImageScorer(settings.metrics.ssim_window, load_perceptual(settings.pretrained, device))
     average = mean_volume(take_split(rows, "train"), derivatives).to(device)
     others = test.iloc[other_subject(test)]
-    size, steps = settings.sampling.batch_size, settings.reconstruction.control_steps
+    steps = settings.reconstruction.control_steps
     scores = []
     with torch.inference_mode():
         for batch, other in zip(
-            ScanBatches(test, derivatives, size, device),
-            ScanBatches(others, derivatives, size, device),
+            ScanBatches(test, derivatives, batch_size, device),
+            ScanBatches(others, derivatives, batch_size, device),
             strict=True,
         ):
             drawn = {}
@@ -155,11 +158,14 @@ def _load(models: Path, inversions: Sequence[Path], settings: Settings) -> Bench
         if model not in INVERTED_WITH or not steps.isdecimal():
             raise UserError(f"--inversions: {index} is not .../MODEL/T<steps>/index.parquet")
         indices.setdefault(model, {})[int(steps)] = index
-    clip, device = settings.sampling.clip, pick_device()
-    made_by = {model: inverted_by(models, model, clip=clip) for model in indices}
+    clip, dae_clip, device = settings.sampling.clip, settings.dae_sampling.clip, pick_device()
+    made_by = {
+        model: inverted_by(models, model, clip=dae_clip if model == "dae" else clip)
+        for model in indices
+    }
     return Bench(
         ldae=load_ldae(models, clip=clip, device=device),
-        dae=load_dae(models, clip=clip, device=device) if "dae" in indices else None,
+        dae=load_dae(models, clip=dae_clip, device=device) if "dae" in indices else None,
         inversions=Inversions(indices, made_by),
         settings=settings,
     )
@@ -185,6 +191,11 @@ def _attempts(
                 Start("ldae", "encoded-wrong-subject", z_T, wrong),
                 Start("ldae", "zero", torch.zeros_like(noise), y),
             ]
+            codeless = [
+                Start("ldae", "encoded-without-code", z_T, None),
+                Start("ldm", "unconditional", noise, None),
+            ]
+            yield from _sampled(ldae, codeless, steps)
         yield from _sampled(ldae, starts, steps)
     clamp, other_clip = ("clamped", ORIGINAL_CLIP) if ldae.clip is None else ("unclamped", None)
     turned, steps = replace(ldae, clip=other_clip), wanted.control_steps
@@ -193,7 +204,6 @@ def _attempts(
         Start("ldae", f"semantic-{clamp}", noise, y),
     ]
     yield from _sampled(turned, starts, steps)
-    yield from _sampled(ldae, [Start("ldm", "unconditional", noise, None)], steps)
     if "lddim" in inversions.indices:
         steps = max(wanted.steps)
         z_T = inversions.read("lddim", steps, batch.rows).to(z_0)

@@ -1,7 +1,7 @@
 """Measure whether the semantic code is alive: its spread, and what the models lose without it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,21 +15,29 @@ from ldae.data.choices import other_subject, take_split
 from ldae.data.embeddings import read_embeddings
 from ldae.data.predictions import read_predictions
 from ldae.metrics.codes import code_statistics, has_collapsed
-from ldae.metrics.image import ssim_map
+from ldae.metrics.gain import middles
+from ldae.metrics.margins import ssim_margins, stored_margins
 from ldae.metrics.statistics import Array, Statistic, mean_of, ratio_of
 from ldae.metrics.summary import over_subjects
 from ldae.metrics.tasks import trained_for
-from ldae.models.ldae import LatentDiffusionAutoencoder, load_ldae
-from ldae.objectives import RepresentationObjective
+from ldae.models.dae import load_dae
+from ldae.models.diffusion_autoencoder import DiffusionAutoencoder
+from ldae.models.ldae import load_ldae
+from ldae.models.together import together
+from ldae.objectives import RepresentationObjective, VoxelObjective
 from ldae.runtime import pick_device, use_threads
 from ldae.tables import KEYS, RECONSTRUCTED, SCANS, read_table, write_csv
 
 TIMES, GIVEN = 10, ("right", "wrong", "without")  # diffusion times and codes of the losses
-LATENT = ("ldae", "ldae-volume")  # models whose use of the code is measured
+LATENT = ("ldae", "ldae-volume")
+DECODED = (*LATENT, "dae")  # models whose use of the code is measured
 ONE_DESIGN = ("ldae", "dae", "random-init")  # encoders of the design that is trained supervised
 MEASURES = ["shuffled_loss_ratio", "wrong_subject_margin"]
 CEILINGS = {"ad_vs_cn": "roc_auc", "age": "mae"}  # by task
-ABSENT = dict.fromkeys(MEASURES, "measured of latent diffusion autoencoders only") | {
+ABSENT = {
+    "shuffled_loss_ratio": "no decoder is trained with this code",
+    "wrong_subject_margin": "measured of latent diffusion autoencoders only",
+} | {
     f"supervised_{metric}": "no network of this design is trained supervised in this run"
     for metric in CEILINGS.values()
 }
@@ -65,7 +73,8 @@ class Trial:
     """A model on test scans: their own codes `right` and another subject's `wrong`, `(N, E)`."""
 
     encoder: str
-    model: LatentDiffusionAutoencoder
+    model: DiffusionAutoencoder
+    objective: RepresentationObjective | VoxelObjective
     batches: ScanBatches
     right: Tensor
     wrong: Tensor
@@ -83,49 +92,53 @@ def evaluate_representation(
     table: Path,
     by_time: Path,
     threads: int,
+    batch_size: int,
     settings: Settings,
 ) -> None:
     """Write `tables/representation.csv`, one row per encoder over test scans, and it by time.
 
     `shuffled_loss_ratio` is the training loss with another subject's code over that with the right
-    one: 1 for a code that is not used. `wrong_subject_margin` is the SSIM that samples from y_sem
-    lose when the code is another subject's. Both are of `ldae` and `ldae-volume`. A `collapsed`
-    code hardly tells scans apart, which probes do not notice, since standardising inflates what is
-    left of it. `supervised_…` is what the same design reaches when it is trained for the question.
+    one, of `ldae`, `ldae-volume` and `dae`: 1 for a code that is not used. `wrong_subject_margin`,
+    of the first two, is the SSIM that samples from y_sem lose when the code is another subject's. A
+    `collapsed` code hardly tells scans apart, which probes do not notice, since standardising
+    inflates what is left of it. `supervised_…` is what the same design reaches when it is trained
+    for the question.
 
     Args:
         scans: the table of scans (`cohort/scans.parquet`).
         derivatives: the folder its volumes lie in.
-        models: the folder of `autoencoder`, `ldm`, `ldae` and, where embedded, `ldae-volume`.
+        models: the folder of `autoencoder`, `ldm` and those of the three that are embedded.
         embeddings: one `embeddings/{encoder}.parquet` per encoder; the file's name is the row's.
         supervised: `predictions/supervised-diagnosis.parquet` and `…-age.parquet`, or none.
         per_scan: `tables/reconstruction.parquet`, whose samples are not drawn a second time.
         table: the table to write.
         by_time: per model and diffusion time, the losses with the right code, a wrong one and none;
-            `gain` is the share of the last that the right code removes beyond the wrong one.
+            `gain` is the share of the last, not of the DAE, that the right one removes beyond it.
         threads: CPU threads.
+        batch_size: how many scans are held in memory at once; no result depends on it.
         settings: see `Settings`.
     """
     use_threads(threads)
     test = take_split(read_table(scans, SCANS), "test")
     scored = read_table(per_scan, RECONSTRUCTED)
     ceilings = _ceilings(supervised, test, settings)
+    batches = ScanBatches(test, derivatives, batch_size, pick_device())
     lines, times = [], []
     for path in embeddings:
         line = _spread(path, test)
         if path.stem in ONE_DESIGN:
             line |= ceilings
-        if path.stem in LATENT:
-            trial = _prepared(path.stem, test, derivatives, models, settings)
+        if path.stem in DECODED:
+            trial = _prepared(path, batches, models, settings)
             losses = _losses(trial)
-            each = {given: of.sum(axis=1) for given, of in losses.items()}
-            ratio = {"shuffled_loss_ratio": ratio_of(each["wrong"], each["right"])}
-            line |= _summarised(ratio, test, settings)
-            margins = _stored_margins(scored, path.stem)
+            wrong, right = (losses[given].sum(axis=1) for given in ("wrong", "right"))
+            line |= _summarised({"shuffled_loss_ratio": ratio_of(wrong, right)}, test, settings)
+            times += _by_time(trial, losses)
+        if path.stem in LATENT:
+            margins = stored_margins(scored, path.stem)
             margins = _sampled_margins(trial) if margins.empty else margins
             margin = {"wrong_subject_margin": mean_of(margins["margin"].to_numpy())}
             line |= _summarised(margin, margins, settings)
-            times += _by_time(trial, losses)
         why = [f"{name}: {why}" for name, why in ABSENT.items() if name not in line]
         lines.append(line | {"not_computed": "; ".join(why)})
     write_csv(pd.DataFrame(lines).reindex(columns=COLUMNS), table)
@@ -143,7 +156,7 @@ def _spread(path: Path, test: pd.DataFrame) -> dict[str, object]:
         "n_dims": codes.shape[1],
         "n_scans": len(test),
         "n_subjects": test["participant_id"].nunique(),
-        "collapsed": has_collapsed(statistics),
+        "collapsed": has_collapsed(statistics, scans=len(test)),
     }
 
 
@@ -160,87 +173,74 @@ def _ceilings(supervised: list[Path], test: pd.DataFrame, settings: Settings) ->
     return found
 
 
-def _prepared(
-    encoder: str, test: pd.DataFrame, derivatives: Path, models: Path, settings: Settings
-) -> Trial:
-    model = load_ldae(models, name=encoder, clip=settings.sampling.clip, device=pick_device())
-    batches = ScanBatches(test, derivatives, settings.sampling.batch_size, model.device)
-    codes = torch.cat([model.encode(batch.x) for batch in batches])
-    return Trial(encoder, model, batches, codes, codes[other_subject(test)], settings)
+def _prepared(path: Path, batches: ScanBatches, models: Path, settings: Settings) -> Trial:
+    """The model of an encoder, its weights of the loss as trained, and its stored codes."""
+    codes = torch.tensor(read_embeddings(path, batches.rows), device=batches.device)
+    wrong = codes[other_subject(batches.rows)]
+    if path.stem == "dae":
+        dae = load_dae(models, device=batches.device)
+        voxels = VoxelObjective(dae.semantic_encoder, dae.noise_predictor, dae.schedule)
+        few = replace(batches, size=min(batches.size, together(dae.volume_shape)))
+        return Trial("dae", dae, voxels, few, codes, wrong, settings)
+    trained = settings.ldae if path.stem == "ldae" else settings.ldae_volume
+    ldae = load_ldae(models, name=path.stem, clip=settings.sampling.clip, device=batches.device)
+    latents = RepresentationObjective(
+        ldae.semantic_encoder, ldae.shifted, ldae.schedule, trained.snr_exponent
+    )
+    return Trial(path.stem, ldae, latents, batches, codes, wrong, settings)
 
 
 @torch.inference_mode()
 def _losses(trial: Trial) -> dict[str, Array]:
-    """Losses `(N, TIMES)` by what code is given, at the same times and noise."""
-    model, settings = trial.model, trial.settings
-    trained = settings.ldae if trial.encoder == "ldae" else settings.ldae_volume
-    objective = RepresentationObjective(
-        model.semantic_encoder, model.shifted, model.schedule, trained.snr_exponent
-    )
-    found = {given: np.zeros((len(trial.batches.rows), TIMES)) for given in GIVEN}
+    """Losses `(N, TIMES)` by code given, at the same times and noise; NaN: of the DAE without."""
+    model, objective = trial.model, trial.objective
+    found = {given: np.full((len(trial.batches.rows), TIMES), np.nan) for given in GIVEN}
     for batch in trial.batches:
         here = batch.rows.index.tolist()
-        z_0 = model.to_latent(batch.x)
-        noise = scan_noise(batch.rows, model.latent_shape, settings.seed, "loss").to(z_0)
-        for index, time in enumerate(_times(model.schedule.timesteps)):
-            t = torch.full((len(z_0),), time, device=model.device)
-            each = (
-                objective.given_code(trial.right[here], z_0, noise, t),
-                objective.given_code(trial.wrong[here], z_0, noise, t),
-                objective.without_code(z_0, noise, t),
-            )
-            for given, losses in zip(GIVEN, each, strict=True):
+        target = batch.x if isinstance(objective, VoxelObjective) else model.to_latent(batch.x)
+        noise = scan_noise(batch.rows, model.latent_shape, trial.settings.seed, "loss").to(target)
+        for index, time in enumerate(middles(model.schedule.timesteps, TIMES)):
+            t = torch.full((len(target),), time, device=model.device)
+            each = {
+                "right": objective.given_code(trial.right[here], target, noise, t),
+                "wrong": objective.given_code(trial.wrong[here], target, noise, t),
+            }
+            if isinstance(objective, RepresentationObjective):
+                each["without"] = objective.without_code(target, noise, t)
+            for given, losses in each.items():
                 found[given][here, index] = losses.double().cpu().numpy()
     return found
-
-
-def _times(timesteps: int) -> list[int]:
-    """The middles of equal parts of the diffusion time."""
-    return [(2 * index + 1) * timesteps // (2 * TIMES) for index in range(TIMES)]
 
 
 def _by_time(trial: Trial, losses: Mapping[str, Array]) -> list[dict[str, object]]:
     """A line per diffusion time."""
     rows, lines = trial.batches.rows, []
-    for index, time in enumerate(_times(trial.model.schedule.timesteps)):
+    for index, time in enumerate(middles(trial.model.schedule.timesteps, TIMES)):
         right, wrong, without = (losses[given][:, index] for given in GIVEN)
-        ratio, gain = ratio_of(wrong, right), ratio_of(wrong - right, without)
         means = {f"loss_{given}": float(of[:, index].mean()) for given, of in losses.items()}
-        both = {"shuffled_loss_ratio": ratio, "gain": gain}
+        both = {"shuffled_loss_ratio": ratio_of(wrong, right)}
+        if np.isfinite(without).all():
+            both["gain"] = ratio_of(wrong - right, without)
         counts = {"n_scans": len(rows), "n_subjects": rows["participant_id"].nunique()}
         line = {"encoder": trial.encoder, "t": time} | means | counts
         lines.append(line | _summarised(both, rows, trial.settings))
     return lines
 
 
-def _stored_margins(scored: pd.DataFrame, encoder: str) -> pd.DataFrame:
-    """SSIM of samples from the right code less that from a wrong one, per scan."""
-    starts = scored["start"].isin(["semantic", "wrong-subject"])
-    sampled = scored[starts & (scored["model"] == encoder)]
-    both = sampled.loc[sampled["start"] == "wrong-subject", "steps"].max()
-    last = sampled[sampled["steps"] == both]
-    paired: pd.DataFrame = last.pivot_table(index=KEYS, columns="start", values="ssim")
-    if paired.shape[1] < 2:
-        return pd.DataFrame()
-    paired["margin"] = paired["semantic"] - paired["wrong-subject"]
-    return paired.reset_index()
-
-
 @torch.inference_mode()
 def _sampled_margins(trial: Trial) -> pd.DataFrame:
     """The same of a model that reconstruction is not scored of, from the same z_T and steps."""
     model, settings = trial.model, trial.settings
+    steps, window = settings.reconstruction.control_steps, settings.metrics.ssim_window
     margins = []
     for batch in trial.batches:
         here = batch.rows.index.tolist()
         z_T = scan_noise(batch.rows, model.latent_shape, settings.seed, "z_T")
-        similarity = []
-        for codes in (trial.right[here], trial.wrong[here]):
-            z_0 = model.sample(z_T, codes, steps=settings.reconstruction.control_steps)
-            volumes = model.to_volume(z_0).clamp(0, 1)
-            each = ssim_map(volumes, batch.x, window=settings.metrics.ssim_window)
-            similarity.append(each.flatten(1).mean(dim=1))
-        margins.append((similarity[0] - similarity[1]).double().cpu().numpy())
+        own, other = (
+            model.to_volume(model.sample(z_T, codes[here], steps=steps))
+            for codes in (trial.right, trial.wrong)
+        )
+        margins.append(ssim_margins(own, other, batch.x, window=window).double().cpu().numpy())
     return trial.batches.rows[KEYS].assign(margin=np.concatenate(margins))
 
 

@@ -14,13 +14,14 @@ from ldae.data.batches import load_batch
 from ldae.data.choices import first_visits, take_split
 from ldae.data.embeddings import read_embeddings
 from ldae.errors import UserError
-from ldae.metrics.directions import fit_on
+from ldae.metrics.directions import NEEDED, fit_on
 from ldae.metrics.image import masked_mean, ssim_map
+from ldae.metrics.probe import TooFewSubjects
 from ldae.metrics.statistics import Statistic, divide
 from ldae.metrics.summary import defined_mean, over_subjects, root_mean
 from ldae.metrics.tasks import AD_VS_CN, AGE
 from ldae.models.ldae import load_ldae
-from ldae.report.figures import Row, centre_of, draw_rows
+from ldae.report.figures import Row, Volume, centre_of, draw_note, draw_rows
 from ldae.runtime import pick_device, seeded_generator, use_threads
 from ldae.tables import KEYS, SCANS, VARIED, read_table, write_csv, write_table
 
@@ -36,6 +37,7 @@ COLUMNS = [
     *("n_subjects", "n_samples"),
 ]
 DRAWN = 4  # samples
+SUBJECTS_DRAWN = 3
 
 
 class Settings(Section):
@@ -67,6 +69,7 @@ def evaluate_variation(
     table: Path,
     figure: Path,
     threads: int,
+    batch_size: int,
     settings: Settings,
 ) -> None:
     """Sample the codes of test subjects' first scans from the same random z_T for all.
@@ -75,7 +78,8 @@ def evaluate_variation(
     another subject's code. `table` has a row for either, and one for the subjects' scans:
     `sd_brain`, the standard deviation of a voxel in the brain, and `ssim_pairs`, from neighbouring
     pairs; `_sd`, the standard deviation of what probes read from the samples encoded again, and
-    `_ratio`, that over the standard deviation across the scans.
+    `_ratio`, that over the standard deviation across the scans. Without the subjects that probes
+    need, tables are empty and the figure says so.
 
     Args:
         scans: the table of scans (`cohort/scans.parquet`).
@@ -84,8 +88,9 @@ def evaluate_variation(
         embeddings: the scans' codes, on whose training scans probes are fitted.
         per_sample: `tables/variation.parquet`, one row per subject and sample, and per scan.
         table: `tables/variation.csv`, a row for what varies: `z_T`, `y_sem`, `scans`.
-        figure: the first subject's scan, samples and their mean, and where samples differ.
+        figure: scans of subjects of each diagnosis, samples and their mean, and where they differ.
         threads: CPU threads.
+        batch_size: how many scans are held in memory at once; no result depends on it.
         settings: see `Settings`.
 
     Raises:
@@ -99,7 +104,14 @@ def evaluate_variation(
     if len(subjects) < 2:
         raise UserError("variation compares test subjects, and there is one; enlarge split: test")
     known = read_embeddings(embeddings, train)
-    diagnosis, age = (fit_on(task, train, known, chosen.probe) for task in (AD_VS_CN, AGE))
+    try:
+        diagnosis, age = (fit_on(task, train, known, chosen.probe) for task in (AD_VS_CN, AGE))
+    except TooFewSubjects as error:
+        logging.warning("%s (%s)", NEEDED, error)
+        write_table(pd.DataFrame(columns=VARIED.names), per_sample, VARIED)
+        write_csv(pd.DataFrame(columns=COLUMNS), table)
+        draw_note(figure, title="Variation", note=f"Nothing to draw: {NEEDED}.")
+        return
     model = load_ldae(models, clip=settings.sampling.clip, device=device)
     codes = torch.tensor(read_embeddings(embeddings, subjects), device=device)
     generators = [seeded_generator(settings.seed, "variation", i) for i in range(chosen.samples)]
@@ -112,19 +124,18 @@ def evaluate_variation(
             model.to_volume(
                 model.sample(z_T, codes[[position]].expand(len(z_T), -1), steps=chosen.steps)
             )
-            for z_T in torch.split(noise, settings.sampling.batch_size)
+            for z_T in torch.split(noise, batch_size)
         ]
         return Samples(torch.cat(parts).clamp(0, 1), scan.x, scan.brain, subjects.iloc[position])
 
-    lines = []
+    lines, shown, drawn = [], _examples(subjects), []
     with torch.inference_mode():
         first = here = draw(0)
         for position in range(len(subjects)):
+            drawn += [here] if position in shown else []
             following = draw(position + 1) if position + 1 < len(subjects) else first
             own = torch.cat([here.scan, here.volumes])
-            again = torch.cat(
-                [model.encode(x) for x in torch.split(own, settings.sampling.batch_size)]
-            )
+            again = torch.cat([model.encode(x) for x in torch.split(own, batch_size)])
             read = again.double().cpu().numpy()
             other = torch.cat([following.scan, following.volumes])
             line = pd.DataFrame({"sample": range(len(own))}).assign(
@@ -142,7 +153,7 @@ def evaluate_variation(
     varied = pd.concat(lines, ignore_index=True)
     write_table(varied, per_sample, VARIED)
     write_csv(_table(varied, settings), table)
-    _draw(figure, first)
+    _draw(figure, drawn)
 
 
 def _compare(
@@ -202,27 +213,36 @@ def _over(one: Statistic, other: Statistic) -> Statistic:
     return lambda weights: divide(one(weights), other(weights))
 
 
-def _draw(path: Path, samples: Samples) -> None:
-    """The scan, some samples and their mean; below, how far each is from it, and the spread."""
-    deviation, average = (
-        each[0].cpu().numpy() for each in torch.std_mean(samples.volumes[:, 0], 0, keepdim=True)
-    )
-    shown = [volume.cpu().numpy() for volume in samples.volumes[:DRAWN, 0]]
-    scan = samples.scan[0, 0].cpu().numpy()
-    departures = [np.abs(volume - average) for volume in shown]
-    rows = [
-        row
-        for plane in ("axial", "coronal")
-        for row in (
-            Row(plane, [scan, *shown, average], plane=plane),
-            Row("|minus\nmean|, sd", [None, *departures, deviation], plane=plane, kind="spread"),
-        )
-    ]
-    subject, session = samples.row[KEYS]
+def _examples(subjects: pd.DataFrame) -> list[int]:
+    """Positions of subjects to draw: the diagnoses take turns."""
+    turns = subjects.groupby("diagnosis", dropna=False).cumcount()
+    return turns.sort_values(kind="stable").index[:SUBJECTS_DRAWN].tolist()
+
+
+def _draw(path: Path, subjects: list[Samples]) -> None:
+    """Of each subject the scan, some samples and their mean; below, how far each is from it."""
+    means = [each.volumes[:, 0].mean(0) for each in subjects]
+    distances = [(x.volumes[:, 0] - mean).abs() for x, mean in zip(subjects, means, strict=True)]
+    limit = max(float(each.max()) for each in distances) or 1.0
+    rows = []
+    for each, mean, distance in zip(subjects, means, distances, strict=True):
+        volumes = _arrays(each.scan[0, 0], *each.volumes[:DRAWN, 0], mean)
+        departures = [None, *_arrays(*distance[:DRAWN], each.volumes[:, 0].std(0))]
+        name = each.row["diagnosis"] if pd.notna(each.row["diagnosis"]) else "unknown"
+        for plane in ("axial", "coronal"):
+            rows += [
+                Row(f"{name}\n{plane}", volumes, plane=plane),
+                Row("|minus\nmean|, sd", departures, plane=plane, kind="spread", limit=limit),
+            ]
+    count, names = len(subjects[0].volumes), [each.row["participant_id"] for each in subjects]
     draw_rows(
         path,
-        title=f"Variations of {subject} {session}: one y_sem, {len(samples.volumes)} z_T",
-        columns=["scan", *[f"sample {index + 1}" for index in range(len(shown))], "mean"],
+        title=f"One y_sem, {count} z_T: {', '.join(names)}",
+        columns=["scan", *[f"sample {index + 1}" for index in range(min(DRAWN, count))], "mean"],
         rows=rows,
-        centre=centre_of(samples.brain[0, 0].cpu().numpy()),
+        centre=centre_of(subjects[0].brain[0, 0].cpu().numpy()),
     )
+
+
+def _arrays(*volumes: Tensor) -> list[Volume]:
+    return [volume.cpu().numpy() for volume in volumes]

@@ -8,8 +8,11 @@ import torch
 from ldae.models.ldae import load_ldae
 from ldae.runtime import atomic_folder
 from ldae.weights import original
+from ldae.weights.folder import load_model_config
 from ldae.weights.original import Network, State
 from ldae.weights.release import FILES, write_networks
+
+MODELS = ("autoencoder", "ldm", "ldae")
 
 
 def export_weights(*, models: Path, output: Path) -> None:
@@ -20,7 +23,15 @@ def export_weights(*, models: Path, output: Path) -> None:
         output: the folder to make; nothing may be in it yet.
     """
     model = load_ldae(models, device=torch.device("cpu"))
-    original.require_original_form(model.noise_predictor, model.semantic_encoder)
+    autoencoder, ldm, ldae = (load_model_config(models / name) for name in MODELS)
+    original.require_original_form(
+        {
+            "autoencoder.network": autoencoder["network"],
+            "ldm.network": ldm["network"],
+            "ldae.semantic_encoder": ldae["network"],
+            "diffusion": ldm["diffusion"],
+        }
+    )
     modules: dict[Network, torch.nn.Module] = {
         "autoencoder": model.autoencoder,
         "shifted_noise_predictor": model.shifted,

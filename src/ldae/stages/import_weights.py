@@ -104,20 +104,26 @@ def _translated(
     found: Mapping[Network, tuple[Path, State]], settings: Settings
 ) -> dict[Network, State]:
     """The same networks in our names, every weight accounted for."""
+    original.require_original_form(
+        {
+            "autoencoder.network": settings.autoencoder.network.model_dump(mode="json"),
+            "ldm.network": settings.ldm.network.model_dump(mode="json"),
+            "ldae.semantic_encoder": settings.ldae.semantic_encoder.model_dump(mode="json"),
+            "diffusion": settings.diffusion.model_dump(mode="json"),
+        }
+    )
     latent_channels = settings.autoencoder.network.latent_channels
     encoder = settings.ldae.semantic_encoder
     with torch.device("meta"):  # for names and shapes alone
         noise_predictor = build_noise_predictor(settings.ldm.network, latent_channels)
-        semantic_encoder = build_semantic_encoder(encoder, settings.preprocessing.grid.shape)
         modules: dict[Network, torch.nn.Module] = {
             "autoencoder": build_autoencoder(settings.autoencoder.network),
             "noise_predictor": noise_predictor,
             "shifted_noise_predictor": ShiftedNoisePredictor(
                 noise_predictor, encoder.embedding_dim
             ),
-            "semantic_encoder": semantic_encoder,
+            "semantic_encoder": build_semantic_encoder(encoder, settings.preprocessing.grid.shape),
         }
-    original.require_original_form(noise_predictor, semantic_encoder)
     return {
         network: original.TRANSLATIONS[network].from_original(
             state, modules[network], source=str(path)

@@ -1,10 +1,12 @@
 """Store the terminal code z_T of every test scan for one model and one number of DDIM steps."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from ldae.config import Sampling, Section
 from ldae.data.batches import load_batch
@@ -13,13 +15,16 @@ from ldae.data.inversions import finish_inversions, plan_inversions, write_inver
 from ldae.models.dae import load_dae
 from ldae.models.diffusion_autoencoder import DiffusionAutoencoder
 from ldae.models.ldae import load_ldae
+from ldae.models.lddim import load_lddim
 from ldae.models.stored import inverted_by
 from ldae.runtime import pick_device, use_threads
 from ldae.tables import SCANS, read_table
 
+Model = Literal["ldae", "lddim", "dae"]
+
 
 class Settings(Section):
-    """The clamp in every DDIM step, and how many scans are inverted at once."""
+    """The clamp in every DDIM step."""
 
     sampling: Sampling
 
@@ -29,10 +34,11 @@ def invert_scans(
     scans: Path,
     derivatives: Path,
     models: Path,
-    model: Literal["ldae", "lddim", "dae"],
+    model: Model,
     steps: int,
     index: Path,
     threads: int,
+    batch_size: int,
     settings: Settings,
 ) -> None:
     """Invert the test scans that have no z_T of these weights yet, and write their index.
@@ -48,27 +54,35 @@ def invert_scans(
         steps: DDIM steps.
         index: `inversions/{model}/T{steps}/index.parquet`, beside which the codes are stored.
         threads: CPU threads.
+        batch_size: how many scans are held in memory at once; no result depends on it.
         settings: see `Settings`.
     """
     use_threads(threads)
-    clip, device = settings.sampling.clip, pick_device()
+    clip = settings.sampling.clip
     test = take_split(read_table(scans, SCANS), "test")
     planned = plan_inversions(test, made_by=inverted_by(models, model, clip=clip))
-    inverter: DiffusionAutoencoder = (
-        load_dae(models, clip=clip, device=device)
-        if model == "dae"
-        else load_ldae(models, clip=clip, device=device)
-    )
-    size = settings.sampling.batch_size
-    for start in range(0, len(test), size):
-        lines = planned.iloc[start : start + size]
+    invert = _inversion(models, model, clip=clip, steps=steps)
+    for start in range(0, len(test), batch_size):
+        lines = planned.iloc[start : start + batch_size]
         if all((index.parent / name).is_file() for name in lines["file"]):
             continue
         with torch.inference_mode():
-            x = load_batch(test.iloc[start : start + size], derivatives, device).x
-            y = None if model == "lddim" else inverter.encode(x)
-            z_T = inverter.invert(inverter.to_latent(x), y, steps=steps)
+            batch = load_batch(test.iloc[start : start + batch_size], derivatives, pick_device())
+            z_T = invert(batch.x)
         for (_, line), code in zip(lines.iterrows(), z_T, strict=True):
             write_inversion(index.parent, line, code)
         logging.info("%d of %d scans inverted", start + len(lines), len(test))
     finish_inversions(index, planned)
+
+
+def _inversion(
+    models: Path, model: Model, *, clip: float | None, steps: int
+) -> Callable[[Tensor], Tensor]:
+    """What finds z_T (B, ...) of volumes (B, 1, X, Y, Z); LDDIM needs no LDAE to be there."""
+    device = pick_device()
+    if model == "lddim":
+        plain = load_lddim(models, clip=clip, device=device)
+        return lambda x: plain.invert(plain.to_latent(x), None, steps=steps)
+    load: Callable[..., DiffusionAutoencoder] = load_dae if model == "dae" else load_ldae
+    coder = load(models, clip=clip, device=device)
+    return lambda x: coder.invert(coder.to_latent(x), coder.encode(x), steps=steps)

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ldae.config import Reconstruction, Sampling, Section, Throughput
+from ldae.config import Section, Throughput
 from ldae.data.batches import load_batch
 from ldae.models.dae import load_dae
 from ldae.models.diffusion_autoencoder import DiffusionAutoencoder
@@ -30,10 +30,8 @@ Seconds = dict[tuple[str, int], list[float]]
 
 
 class Settings(Section):
-    """Which step counts, how many volumes at once and how often."""
+    """How many volumes at once, how often, and what is timed as a whole."""
 
-    sampling: Sampling
-    reconstruction: Reconstruction
     throughput: Throughput
 
 
@@ -43,6 +41,7 @@ def measure_throughput(
     derivatives: Path,
     models: Path,
     names: list[Name],
+    steps: list[int],
     table: Path,
     threads: int,
     settings: Settings,
@@ -60,6 +59,7 @@ def measure_throughput(
         derivatives: the folder its volumes lie in.
         models: the folder of the models' folders.
         names: which models to measure; without `dae` the ratio is empty.
+        steps: the counts of DDIM steps.
         table: `tables/throughput.csv`.
         threads: CPU threads; nothing else should run meanwhile.
         settings: see `Settings`.
@@ -68,11 +68,11 @@ def measure_throughput(
     device = pick_device()
     wanted = settings.throughput
     x = load_batch(read_table(scans, SCANS).iloc[: wanted.batch_size], derivatives, device).x
-    steps = sorted(settings.reconstruction.steps)
+    steps = sorted(set(steps))
     timed = [each for each in steps if each <= wanted.measured_steps] or steps[:1]
     lines = []
     for name in names:
-        model = LOADERS[name](models, clip=settings.sampling.clip, device=device)
+        model = LOADERS[name](models, device=device)
         with torch.inference_mode():
             seconds = _measure(model, x, timed, wanted.repeats)
         for (operation, count), found in _reckoned(seconds, steps).items():

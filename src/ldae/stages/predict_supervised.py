@@ -5,18 +5,11 @@ from pathlib import Path
 
 import torch
 
-from ldae import config
 from ldae.data.batches import ScanBatches
 from ldae.data.choices import take_split
 from ldae.models.supervised import load_supervised
 from ldae.runtime import pick_device, use_threads
 from ldae.tables import KEYS, SCANS, SUPERVISED_PREDICTIONS, read_table, write_table
-
-
-class Settings(config.Section):
-    """How many scans are looked at at once."""
-
-    sampling: config.Sampling
 
 
 def predict_supervised(
@@ -26,7 +19,7 @@ def predict_supervised(
     model: Path,
     predictions: Path,
     threads: int,
-    settings: Settings,
+    batch_size: int,
 ) -> None:
     """Write one row per scan of `scans`: its keys, and the probability of AD or the age in years.
 
@@ -36,13 +29,13 @@ def predict_supervised(
         model: the folder `train-supervised` wrote.
         predictions: the table to write (`SUPERVISED_PREDICTIONS`).
         threads: CPU threads.
-        settings: see `Settings`.
+        batch_size: how many scans are held in memory at once; no result depends on it.
     """
     use_threads(threads)
     device = pick_device()
     rows = take_split(read_table(scans, SCANS), "train", "validation", "test")
     supervised = load_supervised(model, device=device)
-    batches = ScanBatches(rows, derivatives, settings.sampling.batch_size, device)
+    batches = ScanBatches(rows, derivatives, batch_size, device)
     said = torch.cat([supervised.predict(batch.x).cpu() for batch in batches])
     table = rows[KEYS].assign(prediction=said.double().numpy())
     write_table(table, predictions, SUPERVISED_PREDICTIONS)

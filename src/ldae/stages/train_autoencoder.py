@@ -32,6 +32,7 @@ from ldae.training.perceptual import SlicePerceptualLoss
 from ldae.training.ranks import spread
 from ldae.training.steps import Trained
 from ldae.weights.folder import save_model
+from ldae.weights.identity import published_sha256
 from ldae.weights.perceptual import load_lpips
 from ldae.weights.public import SQUEEZENET
 
@@ -175,8 +176,10 @@ def _validate(autoencoder: Autoencoder, volumes: VolumeSet, fabric: Fabric) -> d
 
 
 def _origin(settings: Settings, train: pd.DataFrame, validation: pd.DataFrame) -> dict[str, object]:
+    lpips = SQUEEZENET.name if settings.autoencoder.loss.perceptual > 0 else None
     return {
         "settings": settings.model_dump(mode="json"),
+        "lpips": published_sha256(settings.pretrained, lpips),
         "train": train["volume_sha256"].tolist(),
         "validation": validation["volume_sha256"].tolist(),
     }

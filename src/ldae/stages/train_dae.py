@@ -15,7 +15,7 @@ from ldae.data.examples import EvenTimes, Times, VoxelExamples
 from ldae.data.volumes import VolumeSet, common_shape, voxel_spacing
 from ldae.diffusion.schedule import NoiseSchedule
 from ldae.models.dae import build_voxel_noise_predictor, voxel_representation
-from ldae.models.encoder import new_encoder, standardise
+from ldae.models.encoder import imagenet_name, new_encoder, standardise
 from ldae.nets.recompute import recompute_activations
 from ldae.objectives import VoxelObjective
 from ldae.runtime import seeded_generator, write_text
@@ -27,6 +27,7 @@ from ldae.training.loop import fit
 from ldae.training.steps import GradientStep
 from ldae.validation import CodeValidation
 from ldae.weights.folder import save_model
+from ldae.weights.identity import published_sha256
 
 VALIDATION_DRAWS = 64  # at least so many noise levels; few scans are used repeatedly
 
@@ -77,7 +78,7 @@ def train_dae(
     encoder = settings.dae.semantic_encoder
 
     torch.manual_seed(seeded_generator(settings.seed, "dae").initial_seed())
-    semantic_encoder = new_encoder(encoder, shape, pretrained=settings.pretrained)
+    semantic_encoder = new_encoder(encoder, shape, pretrained=settings.pretrained, name="dae")
     noise_predictor = build_voxel_noise_predictor(settings.dae.network, encoder.embedding_dim)
     if training.activation_checkpointing:
         recompute_activations([*semantic_encoder.blocks, *noise_predictor.blocks])
@@ -116,6 +117,7 @@ def train_dae(
         checkpoint=checkpoint,
         origin={
             "settings": settings.model_dump(mode="json"),
+            "imagenet": published_sha256(settings.pretrained, imagenet_name(encoder)),
             **{side: of.tolist() for side, of in hashes.items()},
         },
         prepare=lambda: standardise(semantic_encoder, volumes, name="dae"),

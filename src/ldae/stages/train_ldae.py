@@ -13,7 +13,7 @@ from ldae.data.latents import LatentSet, read_scale
 from ldae.data.volumes import VolumeSet, common_shape
 from ldae.errors import UserError
 from ldae.models.build import representation
-from ldae.models.encoder import new_encoder, standardise
+from ldae.models.encoder import imagenet_name, new_encoder, standardise
 from ldae.models.ldm import LatentDiffusion, load_ldm
 from ldae.nets.gradient_estimator import ShiftedNoisePredictor
 from ldae.nets.recompute import recompute_activations
@@ -27,6 +27,7 @@ from ldae.training.loop import fit
 from ldae.training.steps import GradientStep
 from ldae.validation import CodeValidation
 from ldae.weights.folder import save_model
+from ldae.weights.identity import published_sha256
 
 VALIDATION_DRAWS = 64  # at least so many noise levels; few scans are used repeatedly
 
@@ -83,7 +84,7 @@ def train_ldae(
     _require_latents_of(base, ldm, latents)
     torch.manual_seed(seeded_generator(settings.seed, "ldae").initial_seed())
     semantic_encoder = new_encoder(
-        encoder, common_shape(volumes["train"]), pretrained=settings.pretrained
+        encoder, common_shape(volumes["train"]), pretrained=settings.pretrained, name=name
     )
     shifted = ShiftedNoisePredictor(base.noise_predictor, encoder.embedding_dim)
     if training.activation_checkpointing:
@@ -131,6 +132,7 @@ def train_ldae(
         checkpoint=checkpoint,
         origin={
             "settings": settings.model_dump(mode="json"),
+            "imagenet": published_sha256(settings.pretrained, imagenet_name(encoder)),
             "ldm": base.weights,
             "train": train.fingerprints,  # of volume and autoencoder
             "validation": held_out.fingerprints,

@@ -21,7 +21,7 @@ from ldae.data.examples import LabelledExamples
 from ldae.data.volumes import VolumeSet, common_shape, voxel_spacing
 from ldae.errors import UserError
 from ldae.metrics.tasks import AD_VS_CN, AGE
-from ldae.models.encoder import new_encoder, standardise
+from ldae.models.encoder import imagenet_name, new_encoder, standardise
 from ldae.models.supervised import Task, with_head
 from ldae.nets.recompute import recompute_activations
 from ldae.objectives import SupervisedObjective
@@ -31,9 +31,11 @@ from ldae.training.batches import Batch, FixedBatches
 from ldae.training.checkpoint import Checkpoint
 from ldae.training.fabric import launch
 from ldae.training.loop import fit
+from ldae.training.progress import Verdict
 from ldae.training.ranks import spread
 from ldae.training.steps import GradientStep
 from ldae.weights.folder import save_model
+from ldae.weights.identity import published_sha256
 
 QUESTIONS = {"diagnosis": AD_VS_CN, "age": AGE}
 CRITERIA: dict[Task, Callable[..., Tensor]] = {
@@ -76,11 +78,15 @@ class Validation:
     fabric: Fabric
 
     def __call__(self) -> dict[str, float]:
-        """`loss`, and `mcc` or `mae`."""
+        """`loss`, and `mcc` with the number of classes predicted, or `mae`."""
         each = spread(self.fabric, self.batches, self._measure)
         losses, scores, targets = torch.cat(each, dim=1).double().numpy()
         if self.task == "diagnosis":
-            score = {"mcc": float(matthews_corrcoef(targets > 0.5, scores > 0))}
+            said = scores > 0
+            score = {
+                "mcc": float(matthews_corrcoef(targets > 0.5, said)),
+                "predicted_classes": float(len(np.unique(said))),
+            }
         else:
             score = {"mae": float(np.abs(scores - targets).mean()) * self.scale.std}
         return {"loss": float(losses.mean()), **score}
@@ -143,7 +149,7 @@ def train_supervised(
     shape = common_shape(volumes)
 
     torch.manual_seed(seeded_generator(settings.seed, name).initial_seed())
-    semantic_encoder = new_encoder(encoder, shape, pretrained=settings.pretrained)
+    semantic_encoder = new_encoder(encoder, shape, pretrained=settings.pretrained, name=name)
     if training.activation_checkpointing:
         recompute_activations(semantic_encoder.blocks)
     objective = SupervisedObjective(
@@ -177,12 +183,13 @@ def train_supervised(
         checkpoint=checkpoint,
         origin={
             "settings": used,
+            "imagenet": published_sha256(settings.pretrained, imagenet_name(encoder)),
             "train": train["volume_sha256"].tolist(),
             "validation": held_out["volume_sha256"].tolist(),
             "truth": [*truth.tolist(), *held_out_truth.tolist()],
         },
         prepare=lambda: standardise(semantic_encoder, volumes, name=name),
-        judged_by=lambda measured: BETTER[asked.watch] * measured[asked.watch],
+        judged_by=lambda measured: _verdict(measured, asked.watch),
     )
     if not fabric.is_global_zero:
         return
@@ -209,6 +216,16 @@ def _asked(settings: Settings, task: Task) -> config.SupervisedDiagnosis | confi
     if asked is None:
         raise UserError(f"--settings: supervised_{task}: missing; --task {task} reads it")
     return asked
+
+
+def _verdict(measured: dict[str, float], watch: str) -> Verdict:
+    """By the measure watched; MCC is 0 for one class throughout, whatever training has learnt."""
+    one_class = watch == "mcc" and measured["predicted_classes"] < 2
+    return Verdict(
+        BETTER[watch] * measured[watch],
+        measured["loss"],
+        undecided="all predictions are one class" if one_class else "",
+    )
 
 
 def _labelled(rows: pd.DataFrame, task: Task) -> pd.DataFrame:

@@ -80,15 +80,18 @@ class AdversarialStep:
             more = batch is not batches[-1]
             torch.manual_seed(batch.seed)
             with self.generator.accumulating(more), self.discriminator.accumulating(more):
-                parts = self._of(batch)
+                parts = self._of(batch.to(self.fabric.device))
             reported.append({name: value.detach() for name, value in parts.items()})
         return reported
 
     def update(self, rate: float) -> dict[str, float]:
         """One Adam step of each that has gradients."""
-        norms = {"grad_norm": self.generator.step(rate)}
+        trained = {"grad_norm": self.generator}
         if self._adversarial:
-            norms["discriminator_grad_norm"] = self.discriminator.step(rate)
+            trained["discriminator_grad_norm"] = self.discriminator
+        norms = {name: each.clip() for name, each in trained.items()}
+        for each in trained.values():
+            each.step(rate)
         return norms
 
     def _of(self, batch: Batch) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from ldae.settings import fingerprint
 from ldae.training.fabric import is_first_rank
 
 DEFAULT_SECONDS = 20.0
+CONTENT = {"fingerprint", "origin", "state"}
 COST_SHARE = 20  # a checkpoint is written at most every 20 times as long as writing it took
 
 
@@ -58,6 +59,9 @@ class Checkpoint:
             raise UserError(
                 f"{self.path}: cannot be read ({error}); delete it to start this training anew"
             ) from None
+        if not (isinstance(stored, dict) and stored.keys() >= CONTENT):
+            logging.warning("%s holds no state of a training: starting anew", self.path)
+            return None
         if stored["fingerprint"] != self.fingerprint:
             changed = ", ".join(_differences(stored["origin"], self.origin))
             logging.info("%s is of another training (%s): starting anew", self.path, changed)

@@ -1,8 +1,9 @@
 """The training loop: from the first step, or from where a training was killed, to its result."""
 
+import itertools
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,18 +19,22 @@ from ldae.training.checkpoint import Checkpoint
 from ldae.training.ema import Ema
 from ldae.training.journal import Journal, Pace, mean_record
 from ldae.training.plan import learning_rate_factor, optimiser_steps
-from ldae.training.progress import Progress, restore, training_state
+from ldae.training.progress import Progress, Verdict, restore, training_state
 from ldae.training.ranks import gathered, highest, start_equal, sum_over_ranks
 from ldae.training.signals import interruptions
 from ldae.training.steps import Step
 
+# Raise it whenever the same settings and inputs train to other weights than before, by a mended
+# fault as by a new choice: in this room, in the objectives, the networks or the order of data.
+# States of another recipe, finished ones too, are not continued.
+TRAINING_RECIPE = 1
 RECORDS = 500  # training lines in the journal, whatever the length
 Validate = Callable[[], dict[str, float]]
 
 
-def validation_loss(measured: dict[str, float]) -> float:
-    """What validation is judged by where nothing else is said."""
-    return measured["loss"]
+def by_loss(measured: dict[str, float]) -> Verdict:
+    """How validation is judged where nothing else is said."""
+    return Verdict(measured["loss"], measured["loss"])
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ def fit(  # noqa: PLR0913  (what a training consists of)
     checkpoint: Checkpoint,
     origin: dict[str, Any],
     prepare: Callable[[], None],
-    judged_by: Callable[[dict[str, float]], float] = validation_loss,
+    judged_by: Callable[[dict[str, float]], Verdict] = by_loss,
 ) -> Outcome:
     """Train until the budget is spent or validation has stopped improving.
 
@@ -80,14 +85,14 @@ def fit(  # noqa: PLR0913  (what a training consists of)
         checkpoint: where to continue from and where to leave the state.
         origin: all that decides the result besides the code: settings, hashes of inputs.
         prepare: called before step 0 of a training that does not continue another.
-        judged_by: of what `validate` gives, the number that is smallest for the best weights.
+        judged_by: what the numbers that `validate` gives say of the weights.
 
     Raises:
-        UserError: there are no examples, or the loss is not finite.
+        UserError: there are no examples, or a loss or a gradient is not finite.
         SystemExit: a SIGTERM or SIGUSR1 arrived; the state is saved.
     """
     steps = optimiser_steps(settings, len(train))
-    state = checkpoint.load(origin)
+    state = checkpoint.load({"recipe": TRAINING_RECIPE, **origin})
     if state is None:
         prepare()
         start_equal(fabric, step.modules.values())
@@ -112,14 +117,15 @@ def fit(  # noqa: PLR0913  (what a training consists of)
     with interruptions() as received, batches.following(progress.step, pinned=pinned) as following:
         while not progress.over(settings, steps):
             _set_mode(step, training=True)
-            micro_batches = [batch.to(fabric.device) for batch in next(following)]
-            reported = step.gradients(micro_batches, samples_seen=batches.before(progress.step))
-            metrics = _of_the_step(fabric, micro_batches, reported)
-            if not math.isfinite(metrics["loss"]):
-                where = f"{name}: the loss is {metrics['loss']} at step {progress.step}"
-                raise _not_finite(fabric, micro_batches, reported, where=where)
             rate = learning_rate_factor(settings, progress.step, steps)
-            metrics |= step.update(rate)
+            metrics = _one_step(
+                step,
+                next(following),
+                fabric,
+                samples_seen=batches.before(progress.step),
+                rate=rate,
+                where=f"{name}: step {progress.step}",
+            )
             ema.update()
             progress.step += 1
             progress.seconds = earlier + pace.seconds()
@@ -137,8 +143,11 @@ def fit(  # noqa: PLR0913  (what a training consists of)
                 measured = _validated(validate, step, ema, fabric)
                 journal.write(at | {f"validation_{key}": value for key, value in measured.items()})
                 _log_validation(name, progress.step, measured)
-                if progress.judge(judged_by(measured), measured["loss"]) and fabric.is_global_zero:
+                verdict = judged_by(measured)
+                if progress.judge(verdict) and fabric.is_global_zero:
                     progress.best = ema.weights()
+                if verdict.undecided and progress.undecided == 1:
+                    logging.warning("%s: %s: patience waits", name, verdict.undecided)
             journal.progress(
                 name=name, step=progress.step, steps=steps, loss=metrics["loss"], pace=pace
             )
@@ -151,6 +160,23 @@ def fit(  # noqa: PLR0913  (what a training consists of)
     if progress.best_step == 0:
         raise UserError(f"{name}: the validation loss was never finite; see {path}")
     return Outcome(progress.best, progress, path, checkpoint.fingerprint)
+
+
+def _one_step(
+    step: Step, batches: list[Batch], fabric: Fabric, *, samples_seen: int, rate: float, where: str
+) -> dict[str, float]:
+    """What there is to report; weights change only where all of it is finite."""
+    reported = step.gradients(batches, samples_seen=samples_seen)
+    losses = _of_the_step(fabric, batches, reported)
+    try:
+        _require_finite(losses)
+        return losses | step.update(rate)
+    except FloatingPointError as fault:
+        scans = ", ".join(_suspects(fabric, batches, reported))
+        raise UserError(
+            f"{where}: {fault} (batch: {scans}); "
+            "look at these scans, lower the learning rate or use precision 32-true"
+        ) from None
 
 
 def _of_the_step(
@@ -166,16 +192,21 @@ def _row(of: dict[str, Tensor]) -> Tensor:
     return torch.stack([value.float() for value in of.values()])
 
 
-def _not_finite(
-    fabric: Fabric, batches: list[Batch], reported: list[dict[str, Tensor]], *, where: str
-) -> UserError:
+def _require_finite(losses: dict[str, float]) -> None:
+    for name, value in losses.items():
+        if not math.isfinite(value):
+            part = "" if name == "loss" else f"{name} "
+            raise FloatingPointError(f"the {part}loss is {value}")
+
+
+def _suspects(
+    fabric: Fabric, batches: list[Batch], reported: list[dict[str, Tensor]]
+) -> Iterable[str]:
+    """The scans of the first micro-batch with a loss that is not finite, else of the whole step."""
     pairs = zip(batches, reported, strict=True)
-    mine = [batch.names for batch, of in pairs if not torch.isfinite(of["loss"])]
-    scans = gathered(fabric, mine)[0]
-    return UserError(
-        f"{where} (batch: {', '.join(scans)}); "
-        "look at these scans, lower the learning rate or use precision 32-true"
-    )
+    mine = [batch.names for batch, of in pairs if not _row(of).isfinite().all()]
+    everyone = gathered(fabric, [batch.names for batch in batches])
+    return itertools.chain.from_iterable(gathered(fabric, mine)[:1] or everyone)
 
 
 def _leave(fabric: Fabric, signal: int, *, where: str) -> NoReturn:

@@ -2,13 +2,27 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from ldae.config import Training
 from ldae.training.ema import Ema, load_trained_state, trained_state
 from ldae.training.steps import Step
+
+
+class Verdict(NamedTuple):
+    """What a validation says of the weights.
+
+    Attributes:
+        value: the smaller, the better.
+        loss: decides where values are equal; weights whose loss is not finite are never the best.
+        undecided: why the value cannot tell yet whether training improves; then patience waits.
+    """
+
+    value: float
+    loss: float
+    undecided: str = ""
 
 
 @dataclass
@@ -21,15 +35,20 @@ class Progress:
     best_loss: float = math.inf  # the validation loss at that step
     best_step: int = 0  # 0: no validation had a finite loss yet
     best: dict[str, Tensor] = field(default_factory=dict)  # weights; the first rank's alone
-    stale: int = 0  # validations since the best
+    stale: int = 0  # validations since the best, undecided ones left out
+    undecided: int = 0  # validations that were
     window: list[dict[str, float]] = field(default_factory=list)  # steps not yet in the journal
 
-    def judge(self, value: float, loss: float) -> bool:
-        """Take note of a validation's value and loss; says whether the value is the best so far."""
-        better = value < self.best_value
+    def judge(self, found: Verdict) -> bool:
+        """Take note of a validation; says whether its weights are the best so far."""
+        best = (self.best_value, self.best_loss)
+        better = math.isfinite(found.loss) and (found.value, found.loss) < best
         if better:
-            self.best_value, self.best_loss, self.best_step = value, loss, self.step
-        self.stale = 0 if better else self.stale + 1
+            self.best_value, self.best_loss, self.best_step = found.value, found.loss, self.step
+            self.stale = 0
+        elif not found.undecided:
+            self.stale += 1
+        self.undecided += bool(found.undecided)
         return better
 
     def over(self, settings: Training, steps: int) -> bool:
@@ -54,6 +73,8 @@ def restore(state: dict[str, Any], step: Step, ema: Ema) -> Progress:
         load_trained_state(module, state["modules"][key])
     for key, optimiser in step.optimisers.items():
         optimiser.load_state_dict(state["optimisers"][key])
+        for moments in optimiser.state.values():  # on the CPU still those of the file
+            moments.update({name: value.clone() for name, value in moments.items()})
     ema.load_state_dict(state["ema"])
     progress = Progress(**state["progress"])
     progress.best = {name: tensor.clone() for name, tensor in progress.best.items()}

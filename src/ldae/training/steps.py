@@ -1,5 +1,6 @@
 """One optimiser step: gradients from micro-batches, then the update."""
 
+import math
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -18,11 +19,18 @@ class Step(Protocol):
     averaged: nn.Module
 
     def gradients(self, batches: list[Batch], *, samples_seen: int) -> list[dict[str, Tensor]]:
-        """Fill the gradients; gives what to report of each micro-batch, `loss` among it."""
+        """Fill the gradients; gives what to report of each micro-batch, `loss` among it.
+
+        Batches are moved to the device one by one, each when its turn comes.
+        """
         ...
 
     def update(self, rate: float) -> dict[str, float]:
-        """Clip and step at `rate` times the learning rate; gives the gradient norms to report."""
+        """Clip and step at `rate` times the learning rate; gives the gradient norms to report.
+
+        Raises:
+            FloatingPointError: a norm is not finite; the weights are as before.
+        """
         ...
 
 
@@ -51,16 +59,26 @@ class Trained:
         """Around forward and backward: ranks share gradients only where no `more` are to come."""
         return self.fabric.no_backward_sync(self.forward, enabled=more)
 
-    def step(self, rate: float) -> float:
-        """Clip the gradients' total norm, step, clear them; gives the norm before clipping."""
-        norm = self.fabric.clip_gradients(
+    def clip(self) -> float:
+        """Clip the gradients' total norm; gives the norm before.
+
+        Raises:
+            FloatingPointError: it is not finite.
+        """
+        clipped = self.fabric.clip_gradients(
             self.forward, self.optimiser, max_norm=self.clip_norm, error_if_nonfinite=False
         )
+        norm = 0.0 if clipped is None else float(clipped)
+        if not math.isfinite(norm):
+            raise FloatingPointError(f"the gradient norm is {norm}")
+        return norm
+
+    def step(self, rate: float) -> None:
+        """Step at `rate` times the learning rate and clear the gradients."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate * rate
         self.optimiser.step()
         self.optimiser.zero_grad()
-        return 0.0 if norm is None else float(norm)
 
 
 class GradientStep:
@@ -92,11 +110,14 @@ class GradientStep:
 
     def update(self, rate: float) -> dict[str, float]:
         """One Adam step."""
-        return {"grad_norm": self.trained.step(rate)}
+        norm = self.trained.clip()
+        self.trained.step(rate)
+        return {"grad_norm": norm}
 
     def _of(self, batch: Batch, *, more: bool) -> Tensor:
         torch.manual_seed(batch.seed)
         with self.trained.accumulating(more):
-            loss: Tensor = self.trained.forward(**batch.tensors).mean()
+            given = batch.to(self.trained.fabric.device).tensors
+            loss: Tensor = self.trained.forward(**given).mean()
             self.trained.backward(loss, batch)
         return loss.detach()

@@ -1,51 +1,36 @@
 """ImageNet weights for the slice encoder, from torchvision's files on this machine."""
 
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
-from ldae.errors import UserError
+from ldae.config import SemanticEncoder as Form
 from ldae.nets.semantic_encoder import SemanticEncoder, StandardisedEncoder
 from ldae.nets.volumetric_encoder import VolumetricEncoder
+from ldae.weights.convnext import require_convnext
 from ldae.weights.folder import load_state
-
-# torchvision's ConvNeXt models: (widths, depths) -> its file of IMAGENET1K_V1 weights
-FILES: dict[tuple[tuple[int, ...], tuple[int, ...]], str] = {
-    ((96, 192, 384, 768), (3, 3, 9, 3)): "convnext_tiny-983f1562.pth",
-    ((96, 192, 384, 768), (3, 3, 27, 3)): "convnext_small-0c510722.pth",
-    ((128, 256, 512, 1024), (3, 3, 27, 3)): "convnext_base-6075fbad.pth",
-}
-SOURCE = "https://download.pytorch.org/models/"
 
 
 def load_imagenet(
     encoder: SemanticEncoder | VolumetricEncoder | StandardisedEncoder,
+    form: Form,
     *,
-    widths: tuple[int, ...],
-    depths: tuple[int, ...],
     pretrained: str | None,
+    section: str,
 ) -> None:
     """Give the slice encoder of `encoder` the weights torchvision's ConvNeXt has from ImageNet.
 
     The first layer's three colours are summed to one grey channel; the classifier is left out.
 
+    Args:
+        encoder: built as `form` says.
+        form: its settings, of the part `section` of the configuration.
+        pretrained: folder of torchvision's files.
+        section: for messages.
+
     Raises:
         UserError: there is no such ConvNeXt, or the folder `pretrained` lacks its file.
     """
-    name = FILES.get((widths, depths))
-    if name is None:
-        raise UserError(
-            f"no ImageNet weights for a ConvNeXt of widths {widths} and depths {depths}; "
-            "set ldae.semantic_encoder.initialise: random"
-        )
-    path = Path(pretrained or "") / name
-    if pretrained is None or not path.is_file():
-        raise UserError(
-            f"{path} is missing: download {SOURCE}{name} into the folder `pretrained` names "
-            "(ConvNeXt-Small and others' weights: `snakemake fetch_weights`), "
-            "or set ldae.semantic_encoder.initialise: random"
-        )
+    path = require_convnext(form, pretrained=pretrained, section=section)
     stored = torch.load(path, map_location="cpu", weights_only=True)
     network = encoder.encoder if isinstance(encoder, StandardisedEncoder) else encoder
     if not isinstance(network, SemanticEncoder):

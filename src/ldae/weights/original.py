@@ -7,20 +7,25 @@ backwards imports; nothing may be left over on either side.
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
 from ldae.errors import UserError
-from ldae.nets.semantic_encoder import SemanticEncoder
-from ldae.nets.unet import NoisePredictor
 from ldae.weights.folder import require_fit
 
 State = dict[str, Tensor]
 Network = Literal["autoencoder", "noise_predictor", "shifted_noise_predictor", "semantic_encoder"]
 
 LATENT_SCALE = 0.8730  # a constant of the original's code: 1 / std of its autoencoder's latents
-DOWNSAMPLE, NORM_GROUPS = (1, 2, 2), 32  # fixed in the original's U-Net; no weight shows them
+
+# What the original computes with its weights and no weight shows, by our settings' names.
+FIXED: dict[str, dict[str, Any]] = {
+    "autoencoder.network": {"norm_groups": 32},
+    "ldm.network": {"downsample": [1, 2, 2], "heads": 1, "norm_groups": 32},
+    "ldae.semantic_encoder": {"pool": [1, 1], "heads": 8, "standardise": False},
+    "diffusion": {"timesteps": 1000, "beta_start": 1e-4, "beta_end": 0.02},
+}
 
 
 @dataclass(frozen=True)
@@ -150,20 +155,22 @@ TRANSLATIONS: dict[Network, Translation] = {
 }
 
 
-def require_original_form(noise_predictor: NoisePredictor, semantic_encoder: nn.Module) -> None:
-    """Refuse networks whose weights would fit the original's, which yet computes otherwise."""
-    shape = noise_predictor.shape
-    if (tuple(shape.downsample), shape.norm_groups) != (DOWNSAMPLE, NORM_GROUPS):
+def require_original_form(settings: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse networks whose weights would fit the original's, which yet compute otherwise.
+
+    Args:
+        settings: of the sections of `FIXED`, as JSON has them.
+
+    Raises:
+        UserError: naming each key that differs.
+    """
+    others = [
+        f"{section}.{key} {theirs}, not {settings[section].get(key)}"
+        for section, fixed in FIXED.items()
+        for key, theirs in fixed.items()
+        if settings[section].get(key) != theirs
+    ]
+    if others:
         raise UserError(
-            f"the original's U-Net reduces axes by {DOWNSAMPLE} and normalises {NORM_GROUPS} "
-            f"groups, this one by {tuple(shape.downsample)} and {shape.norm_groups}: use "
-            "config/original.yaml (ldm.network)"
-        )
-    if not (
-        isinstance(semantic_encoder, SemanticEncoder)
-        and semantic_encoder.slice_encoder.pool.output_size == (1, 1)
-    ):
-        raise UserError(
-            "the original's encoder pools each slice to one cell and does not standardise: use "
-            "config/original.yaml (ldae.semantic_encoder.pool [1, 1], standardise false)"
+            f"the original's networks compute with {'; '.join(others)}: use config/original.yaml"
         )

@@ -57,6 +57,7 @@ MEDICALNET_RESNET10 = PublicFile(
     "features of the Fréchet distance (MedicalNet, Chen et al. 2019)",
 )
 FILES = (SQUEEZENET, CONVNEXT_SMALL, MEDICALNET_RESNET10)
+FETCHED = "resources/weights"  # the folder that a run fills with them: WEIGHTS in common.smk
 
 
 def fetch(file: PublicFile, folder: Path) -> Path:

@@ -6,8 +6,16 @@ from hypothesis import strategies as st
 
 from ldae.config import Probe
 from ldae.errors import UserError
-from ldae.metrics.directions import fit_on, follows, move, random_direction, slopes
-from ldae.metrics.probe import LinearProbe
+from ldae.metrics.directions import (
+    PERMUTATIONS,
+    fit_on,
+    fit_probes,
+    follows,
+    move,
+    random_direction,
+    slopes,
+)
+from ldae.metrics.probe import LinearProbe, TooFewSubjects
 from ldae.metrics.tasks import AD_VS_CN, AGE
 
 SETTINGS = Probe(inverse_regularisation=(0.1, 1.0), ridge_penalty=(1.0, 10.0), folds=3)
@@ -47,10 +55,11 @@ def probe(dim=5, seed=0):
     return LinearProbe(tuple(mean), tuple(np.abs(std) + 0.1), tuple(weight), 0.3, 1.0)
 
 
-def test_moving_along_a_probes_own_direction_is_what_the_probe_does():
+def test_along_a_probes_own_direction_its_score_grows_by_what_its_weights_say():
     one, codes = probe(), np.random.default_rng(1).normal(size=(4, 5))
     moved = move(codes, one.direction(), 0.3, one)
-    np.testing.assert_allclose(moved, one.move(codes, 0.3))
+    gained = 0.3 * np.sqrt(5) * np.linalg.norm(one.weight)
+    np.testing.assert_allclose(one.score(moved), one.score(codes) + gained)
 
 
 def test_codes_go_equally_far_along_any_direction():
@@ -78,6 +87,53 @@ def test_probes_are_fitted_on_the_scans_they_are_about():
     np.testing.assert_allclose(fitted.mean, codes[told].mean(axis=0))
     known = rows["age"].notna().to_numpy()
     np.testing.assert_allclose(fit_on(AGE, rows, codes, SETTINGS).mean, codes[known].mean(axis=0))
+
+
+def cohort(subjects=120, dim=40, rank=4):
+    """Scans of two visits, codes that vary along the first `rank` of `dim` dimensions of them."""
+    generator = np.random.default_rng(3)
+    rows = pd.DataFrame(
+        {
+            "participant_id": np.repeat([f"sub-{i:03d}" for i in range(subjects)], 2),
+            "diagnosis": np.repeat(["CN", "AD"] * (subjects // 2), 2),
+            "age": generator.uniform(60, 90, 2 * subjects),
+        }
+    )
+    axes, _ = np.linalg.qr(generator.normal(size=(dim, dim)))
+    along = generator.normal(size=(2 * subjects, rank))
+    along[:, 0] += 2.0 * (rows["diagnosis"] == "AD")
+    along[:, 1] += (rows["age"] - 75) / 8
+    noise = 0.02 * generator.normal(size=(2 * subjects, dim))
+    return rows, along @ axes[:, :rank].T + noise
+
+
+def test_a_permuted_direction_lies_where_codes_vary_and_a_random_one_hardly_does():
+    rows, codes = cohort()
+    probes = fit_probes(rows, codes, SETTINGS, seed=1)
+    besides = [*probes.directions().values()]
+    standardised = (codes - probes.diagnosis.mean) / np.asarray(probes.diagnosis.std)
+    assert len(probes.permuted) == PERMUTATIONS
+    drawn = [random_direction(40, besides=besides, seeds=[i]) for i in range(PERMUTATIONS)]
+    for direction in [*probes.permuted, *drawn]:
+        assert np.linalg.norm(direction) == pytest.approx(1)
+        assert np.abs(np.stack(besides) @ direction).max() < 1e-9
+    spread = [np.mean([(standardised @ each).std() for each in some])
+              for some in (probes.permuted, drawn)]  # fmt: skip
+    assert spread[0] > 2 * spread[1]
+
+
+def test_permutations_differ_and_the_same_seed_gives_the_same_ones():
+    rows, codes = cohort(subjects=20, dim=6)
+    one, again = (fit_probes(rows, codes, SETTINGS, seed=5).permuted for _ in range(2))
+    np.testing.assert_array_equal(one, again)
+    assert abs(one[0] @ one[1]) < 0.999
+
+
+@pytest.mark.parametrize("diagnosis", ["MCI", "CN", None])
+def test_a_cohort_without_the_diagnoses_is_said_to_have_too_few_subjects(diagnosis):
+    rows, codes = cohort(subjects=8, dim=6)
+    with pytest.raises(TooFewSubjects):
+        fit_probes(rows.assign(diagnosis=diagnosis), codes, SETTINGS, seed=0)
 
 
 @given(st.lists(st.integers(-50, 50), min_size=2, max_size=6, unique=True), st.floats(-9, 9))

@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from torch import Tensor
 from ldae.metrics.generation import (
     BLOCKS,
     Nearest,
+    draw_codes,
     frechet_distance,
     pooled_features,
     root_mean_square_differences,
@@ -17,6 +19,29 @@ from ldae.metrics.generation import (
 
 def normal(seed: int, *shape: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_drawn_codes_are_like_the_known_ones_and_copies_of_none() -> None:
+    generator = np.random.default_rng(0)
+    mixing = np.diag([5.0, 1.0, 0.1]) @ generator.normal(size=(3, 3))
+    known = generator.normal(size=(2000, 3)) @ mixing + [100.0, 0.0, -1.0]
+    drawn = draw_codes(known, 20_000, seeds=[1])
+    scale = known.std(axis=0)
+    np.testing.assert_allclose(drawn.mean(axis=0) / scale, known.mean(axis=0) / scale, atol=0.03)
+    np.testing.assert_allclose(
+        np.cov(drawn.T) / np.outer(scale, scale),
+        np.cov(known.T) / np.outer(scale, scale),
+        atol=0.05,
+    )
+    nearest = np.abs(drawn[:50, None] - known[None]).max(axis=2).min(axis=1)
+    assert (nearest > 0).all()
+
+
+def test_codes_can_be_drawn_where_dimensions_outnumber_scans() -> None:
+    known = np.random.default_rng(2).normal(size=(5, 30))
+    drawn = draw_codes(known, 9, seeds=[1])
+    assert np.isfinite(drawn).all()
+    np.testing.assert_allclose(drawn[:4], draw_codes(known, 4, seeds=[1]), rtol=1e-5, atol=1e-6)
 
 
 def test_frechet_distance_of_known_gaussians() -> None:

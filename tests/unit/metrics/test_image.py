@@ -29,6 +29,20 @@ def test_every_metric_is_there_per_scan():
     assert all(values.shape == (2,) for values in scores.values())
 
 
+def test_only_what_is_asked_for_is_computed(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("not asked for")
+
+    prediction, target, brain = volumes(size=48)
+    scorer = ImageScorer(3, refuse)
+    monkeypatch.setattr("ldae.metrics.image.compute_ms_ssim", refuse)
+    asked = ("mse_brain", "ssim", "ssim_brain")
+    some = scorer.score(prediction, target, brain, metrics=asked)
+    assert tuple(some) == asked
+    monkeypatch.setattr("ldae.metrics.image.ssim_map", refuse)
+    assert tuple(scorer.score(prediction, target, brain, metrics=["mse"])) == ("mse",)
+
+
 def test_constant_error_has_closed_forms():
     target = torch.full((1, 1, 8, 8, 8), 0.5)
     scores = ImageScorer(3, None).score(target + 0.1, target, torch.ones_like(target).bool())

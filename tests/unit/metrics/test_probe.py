@@ -1,4 +1,6 @@
 import json
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ from scipy.stats import norm
 
 from ldae.config import Probe
 from ldae.errors import UserError
+from ldae.metrics import probe as probing
 from ldae.metrics.classification import class_statistics, two_class_statistics
 from ldae.metrics.probe import (
     ClassProbe,
@@ -21,6 +24,7 @@ from ldae.metrics.statistics import bootstrap_interval, subject_weights
 SETTINGS = Probe(
     inverse_regularisation=(0.001, 0.01, 0.1, 1.0), ridge_penalty=(1.0, 10.0, 1000.0), folds=5
 )
+fit_three = partial(fit_classes, count=3)
 
 
 def planted(subjects: int, seed: int, gap: float = 1.8, dims: int = 8):
@@ -77,10 +81,8 @@ def test_positive_direction_points_to_ad():
     direction = probe.direction()
     assert np.linalg.norm(direction) == pytest.approx(1)
     assert direction[0] > 0.9
-    towards = probe.move(codes[:1], 0.5)
+    towards = codes[:1] + direction * probe.std
     assert probe.probability(towards) > probe.probability(codes[:1])
-    moved = (towards - codes[:1]) / np.asarray(probe.std)
-    assert np.linalg.norm(moved) == pytest.approx(0.5 * np.sqrt(8))
 
 
 def test_visits_of_a_subject_never_face_each_other_in_cross_validation():
@@ -118,11 +120,14 @@ def test_too_few_subjects_is_said():
         fit_diagnosis(codes, one_ad, np.array(list("aabbcc")), SETTINGS)
 
 
-@pytest.mark.parametrize("fit", [fit_diagnosis, fit_classes])
-def test_a_class_that_is_absent_is_said(fit):
+@pytest.mark.parametrize("present", [(0, 2), (0, 1), (1, 2), (1,)])
+def test_a_class_that_is_absent_is_said(present):
     codes = np.random.default_rng(0).normal(size=(6, 3))
     with pytest.raises(TooFewSubjects, match="found 0"):
-        fit(codes, np.array([0, 2] * 3 if fit is fit_classes else [1] * 6), np.arange(6), SETTINGS)
+        fit_three(codes, np.resize(present, 6), np.arange(6), SETTINGS)
+    for only in (0, 1):
+        with pytest.raises(TooFewSubjects, match="found 0"):
+            fit_diagnosis(codes, np.full(6, only), np.arange(6), SETTINGS)
 
 
 def test_planted_classes_are_told_apart_as_well_as_can_be():
@@ -135,7 +140,7 @@ def test_planted_classes_are_told_apart_as_well_as_can_be():
         codes[:, 2] += 2.0 * classes
         return 5 * codes - 3, classes, np.repeat(np.arange(subjects), 2)
 
-    probe = fit_classes(*cohort(600), SETTINGS)
+    probe = fit_three(*cohort(600), SETTINGS)
     codes, truth, _ = cohort(2000)
     chances = probe.probabilities(codes)
     np.testing.assert_allclose(chances.sum(axis=1), 1)
@@ -156,6 +161,22 @@ def test_a_seed_draws_other_folds_and_nothing_else():
         assert drawn == [fit(codes, target, subjects, SETTINGS, seed) for seed in range(6)]
         by_choice = {probe.regularisation: probe for probe in [plain, *drawn]}
         assert set(drawn) <= set(by_choice.values())  # equally regularised, equal throughout
+
+
+def test_a_choice_that_was_fitted_before_is_not_fitted_again(monkeypatch):
+    codes, positive, subjects = planted(60, seed=11, gap=0.8)
+    classes = positive + 1 * (np.arange(len(codes)) % 4 == 0)
+    for fit, target in (
+        (fit_diagnosis, positive),
+        (fit_age, 70.0 + positive),
+        (fit_three, classes),
+    ):
+        first = fit(codes, target, subjects, SETTINGS)
+        with monkeypatch.context() as patched:
+            patched.setattr(probing, "clone", lambda _: pytest.fail("fitted again"))
+            assert fit(codes, target, subjects, SETTINGS, None, [first]) is first
+        other = replace(first, regularisation=-1.0)
+        assert fit(codes, target, subjects, SETTINGS, None, [other]) == first
 
 
 def test_a_dead_code_has_no_direction():

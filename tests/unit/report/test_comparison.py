@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ldae.errors import UserError
-from ldae.report.comparison import Measured, explanations, measure, reported_range, verdict
+from ldae.report.comparison import (
+    Measured,
+    Scope,
+    explanations,
+    measure,
+    reported_range,
+    verdict,
+)
 
 numbers = st.floats(-10, 10)
 
@@ -62,7 +69,30 @@ def test_turning_the_scale_round_swaps_better_and_worse(a, b, hundredths):
 
 def test_a_number_without_an_interval_is_its_own():
     frame = pd.DataFrame({"model": ["ldae"], "mse": [0.2], "mse_low": [None], "mse_high": [None]})
-    assert measure(frame, {"model": "ldae"}, "mse") == Measured(0.2, 0.2, 0.2)
+    assert measure(frame, {"model": "ldae"}, "mse", scope=Scope()) == Measured(0.2, 0.2, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("value", "printed", "expected"),
+    [(1.0, "0.9102", "undecided"), (0.0, "0.9102", "undecided"), (1.0, "1.000", "inside")],
+)
+def test_an_interval_without_width_decides_nothing(value, printed, expected):
+    ends = {"recall": [value], "recall_low": [value], "recall_high": [value]}
+    found = measure(pd.DataFrame({"task": ["a"]} | ends), {"task": "a"}, "recall", scope=Scope())
+    assert isinstance(found, Measured)
+    assert found.degenerate
+    assert verdict(printed, found, lower_is_better=False) == expected
+
+
+def test_a_gap_that_was_not_asked_for_is_not_put_down_to_the_cohort():
+    frame = pd.DataFrame({"method": ["ldae"], "gap_months": [24], "ssim": [0.9]})
+
+    def why(months, *gaps):
+        keys = {"method": "ldae", "gap_months": months}
+        return measure(frame, keys, "ssim", scope=Scope(gaps=gaps))
+
+    assert why("6", 12, 24) == "6 months are not among the `interpolation.gaps` (12, 24)"
+    assert "no test subject of this cohort" in why("6", 6, 24)
 
 
 def test_explanations_are_read_by_metric():

@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ldae.config import Sampling
 from ldae.data.volumes import load_volume
 from ldae.diffusion.schedule import NoiseSchedule
 from ldae.errors import UserError
@@ -114,14 +113,29 @@ def test_the_weights_kept_are_those_of_the_measure_watched(trained, name, measur
     assert training["best_validation_loss"] == first_best["validation_loss"]
 
 
-def test_training_stops_when_the_measure_watched_no_longer_improves(trained, tmp_path) -> None:
+def without_learning(trained: Workplace, run: Path, *, watch: str) -> Workplace:
+    """A training of the same diagnosis, after which nothing has changed."""
     section = trained.settings["supervised_diagnosis"]
     training = section["training"] | {"patience": 1, "validate_every": 1, "learning_rate": 1e-12}
-    settings = trained.settings | {"supervised_diagnosis": section | {"training": training}}
-    place = replace(trained, run=tmp_path, settings=settings)
+    changed = section | {"training": training, "watch": watch}
+    return replace(trained, run=run, settings=trained.settings | {"supervised_diagnosis": changed})
+
+
+def test_training_stops_when_the_measure_watched_no_longer_improves(trained, tmp_path) -> None:
+    place = without_learning(trained, tmp_path, watch="loss")
     place.train("supervised-diagnosis")
-    assert place.config("supervised-diagnosis")["training"]["steps"] == 2
-    assert len(place.validations("supervised-diagnosis")) == 2
+    training = place.config("supervised-diagnosis")["training"]
+    assert training["steps"] == training["best_step"] + 1 < 30
+    assert len(place.validations("supervised-diagnosis")) == training["steps"]
+
+
+def test_patience_waits_while_all_predictions_are_one_class(trained, tmp_path, caplog) -> None:
+    place = without_learning(trained, tmp_path, watch="mcc")
+    place.train("supervised-diagnosis")
+    found = place.validations("supervised-diagnosis")
+    assert {each["validation_predicted_classes"] for each in found} == {1}
+    assert place.config("supervised-diagnosis")["training"]["steps"] == len(found) == 30
+    assert caplog.text.count("all predictions are one class: patience waits") == 1
 
 
 def test_ages_are_scaled_by_training_scans_alone(trained) -> None:
@@ -151,7 +165,7 @@ def test_every_scan_gets_one_prediction(trained, blob_scans, volumes, task) -> N
         model=trained.run / "models" / f"supervised-{task}",
         predictions=path,
         threads=1,
-        settings=predict_supervised.Settings(sampling=Sampling(clip=None, batch_size=5)),
+        batch_size=5,
     )
     found = read_table(path, SUPERVISED_PREDICTIONS)
     rows = read_table(trained.scans, SCANS)

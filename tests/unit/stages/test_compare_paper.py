@@ -1,12 +1,12 @@
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 import pytest
 import yaml
 
 from ldae.errors import UserError
-from ldae.report.comparison import COMPARED, Number
+from ldae.report.comparison import COMPARED, Number, Verdict
 from ldae.report.deviations import known_causes
 from ldae.stages.compare_paper import Settings, compare_paper, read_reported
 from ldae.stages.show_headline import show_headline
@@ -34,11 +34,12 @@ def results(tmp_path: Path) -> dict[str, Path]:
             "autoencoder,bottleneck,0,15360,0.93,0.92,0.94,,lpips: no weights\n"
         ),
         "downstream": (
-            "encoder,task,accuracy,accuracy_low,accuracy_high,recall,recall_low,recall_high,mae\n"
-            "ldae,ad_vs_cn,0.99,0.98,1.0,0.99,0.98,1.0,\n"
-            "ldae,ad_vs_cn_as_paper,0.8,0.7,0.9,0.5,0.4,0.6,\n"
-            "ldae,age,,,,,,,9.0\n"
-            "ldae,age_as_paper,,,,,,,4.0\n"
+            "encoder,task,accuracy,accuracy_low,accuracy_high,recall,recall_low,recall_high,"
+            "roc_auc,roc_auc_low,roc_auc_high,mae\n"
+            "ldae,ad_vs_cn,0.99,0.98,1.0,0.99,0.98,1.0,1,1,1,\n"
+            "ldae,ad_vs_cn_as_paper,0.8,0.7,0.9,0.5,0.4,0.6,1,1,1,\n"
+            "ldae,age,,,,,,,,,,9.0\n"
+            "ldae,age_as_paper,,,,,,,,,,4.0\n"
         ),
         "interpolation": (
             "method,gap_months,n_triplets,ssim,ssim_decoded,ssim_decoded_low,ssim_decoded_high\n"
@@ -74,7 +75,7 @@ def test_every_number_of_the_paper_appears_with_a_verdict(results, project, pape
     assert len(table) == len(reported)
     assert table["paper"].tolist() == reported["paper"].tolist()
     assert [*table.index.names, *table.columns] == COMPARED
-    assert set(table["verdict"]) == {"inside", "better", "worse", "not computed"}
+    assert set(table["verdict"]) == set(get_args(Verdict))
     assert table["this_run"].isna().equals(table["verdict"] == "not computed")
     assert table.loc[table["this_run"].isna(), "cause"].notna().all()
 
@@ -88,7 +89,7 @@ def test_every_number_of_the_paper_appears_with_a_verdict(results, project, pape
         (("reconstruction", "ldae/semantic/50", "mse"), "better", "posterior means"),
         (("reconstruction", "ldae/encoded/50", "lpips"), "not computed", "no weights"),
         (("reconstruction", "ldae/encoded/100", "ssim"), "not computed", "10, 50 steps only"),
-        (("models", "ldae/encoded", "latent_dim"), "worse", "all channels of latents counted"),
+        (("models", "ldae/encoded", "latent_dim"), "counted", "all channels of latents counted"),
         (("models", "ldae/encoded", "ssim"), "inside", "posterior means"),
         (("models", "dae/encoded", "ssim"), "not computed", "DAE is not evaluated"),
         (("interpolation", "ldae/24", "ssim_decoded"), "inside", "first 200"),
@@ -97,7 +98,8 @@ def test_every_number_of_the_paper_appears_with_a_verdict(results, project, pape
         (("throughput", "ldae/reconstruct", "ratio_to_dae"), "better", "in 100 steps"),
         (("downstream", "ldae/ad_vs_cn", "recall"), "worse", "with CN the positive class"),
         (("downstream", "ldae/ad_vs_cn", "accuracy"), "inside", "as in the paper's code"),
-        (("downstream", "ldae/ad_vs_cn", "roc_auc"), "not computed", "roc_auc is not measured"),
+        (("downstream", "ldae/ad_vs_cn", "roc_auc"), "undecided", "as in the paper's code"),
+        (("downstream", "ldae/ad_vs_cn", "f1"), "not computed", "f1 is not measured"),
         (("downstream", "ldae/age", "mae"), "better", "as in the paper's code"),
         (("downstream", "dae/age", "mae"), "not computed", "DAE is not evaluated"),
     ],
@@ -195,6 +197,73 @@ def test_causes_name_only_what_differs(project, paper_settings):
     changed = causes_of(paper_settings, "downstream", "ldae/age", "mae")
     assert "y_sem of 64 values instead of 768" in changed
     assert "encoder starts from random weights, not from ImageNet's" in changed
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "number", "cause"),
+    [
+        (
+            "supervised_diagnosis",
+            {"semantic_encoder": {"widths": [48], "depths": [1]}},
+            ("downstream", "supervised/ad_vs_cn", "recall"),
+            "encoder of 48 channels instead of 96-192-384-768",
+        ),
+        (
+            "supervised_age",
+            {"watch": "loss"},
+            ("downstream", "supervised/age", "mae"),
+            "supervised encoder judged by its loss in validation instead of mae",
+        ),
+        (
+            "supervised_age",
+            {"training": {"budget": {"amount": 4000, "unit": "samples"}}},
+            ("downstream", "supervised/age", "rmse"),
+            "supervised encoder trained for 4,000 samples at a rate of 5e-05 instead of 50 epochs "
+            "at 5e-05",
+        ),
+        (
+            "ldae",
+            {"training": {"budget": {"amount": 9, "unit": "epochs"}, "learning_rate": 0.001}},
+            ("reconstruction", "ldae/semantic/50", "ssim"),
+            "LDAE trained for 9 epochs at a rate of 0.001 instead of 400 epochs at 2.5e-05",
+        ),
+        (
+            "ldm",
+            {"training": {"budget": {"amount": 9, "unit": "epochs"}}},
+            ("models", "lddim/encoded", "mse"),
+            "LDM trained for 9 epochs at a rate of 2.5e-05 instead of 500 epochs at 2.5e-05",
+        ),
+        (
+            "interpolation",
+            {"steps": 20},
+            ("interpolation", "ldae/6", "ssim_decoded"),
+            "interpolated in T = 20 steps instead of 100",
+        ),
+    ],
+)
+def test_networks_budgets_and_steps_are_causes_of_their_own_rows(
+    paper_settings, section, change, number, cause
+):
+    assert cause not in causes_of(paper_settings, *number)
+    for name, value in change.items():
+        held = paper_settings[section][name]
+        paper_settings[section][name] = held | value if isinstance(held, dict) else value
+    assert cause in causes_of(paper_settings, *number)
+    assert cause not in causes_of(paper_settings, "models", "dae/encoded", "ssim")
+
+
+def test_cn_is_the_positive_class_of_supervised_diagnoses_and_of_no_age(paper_settings):
+    said = "scored as in the paper's code, with CN the positive class"
+    for model in ("ldae", "dae", "supervised"):
+        assert said in causes_of(paper_settings, "downstream", f"{model}/ad_vs_cn", "recall")
+        assert said not in causes_of(paper_settings, "downstream", f"{model}/age", "mae")
+
+
+def test_a_gap_left_out_of_the_settings_is_their_doing(results, project, paper_settings):
+    paper_settings["interpolation"]["gaps"] = [12, 24]
+    table = compared(results, project, paper_settings)
+    cause = table.loc[("interpolation", "ldae/6", "ssim_decoded"), "cause"]
+    assert cause == "6 months are not among the `interpolation.gaps` (12, 24)"
 
 
 @pytest.mark.parametrize(

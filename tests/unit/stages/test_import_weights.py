@@ -1,6 +1,7 @@
 """Files as the original's code writes them, small, to our model folders and back."""
 
 import json
+import re
 from pathlib import Path
 
 import nibabel as nib
@@ -27,7 +28,7 @@ from ldae.weights.release import FILES, with_copies, write_networks
 SHAPE = (8, 12, 8)
 SMALL = {
     "preprocessing": {"grid": {"shape": list(SHAPE), "spacing_mm": 20.0}},
-    "autoencoder": {"network": {"channels": [4, 8], "res_blocks": 1, "norm_groups": 2}},
+    "autoencoder": {"network": {"channels": [32, 32], "res_blocks": 1}},
     "ldm": {
         "network": {
             "base_channels": 32,
@@ -38,10 +39,9 @@ SMALL = {
     },
     "ldae": {
         "semantic_encoder": {
-            "widths": [8, 12],
+            "widths": [8, 16],
             "depths": [1, 1],
-            "embedding_dim": 12,
-            "heads": 2,
+            "embedding_dim": 16,
         }
     },
 }
@@ -68,7 +68,7 @@ def networks(settings: Settings) -> dict[str, nn.Module]:
     base = build_noise_predictor(settings.ldm.network, 3)
     made = {
         "autoencoder": build_autoencoder(settings.autoencoder.network),
-        "shifted_noise_predictor": ShiftedNoisePredictor(base, 12),
+        "shifted_noise_predictor": ShiftedNoisePredictor(base, 16),
         "semantic_encoder": build_semantic_encoder(settings.ldae.semantic_encoder, SHAPE),
     }
     for parameter in made["shifted_noise_predictor"].parameters():
@@ -202,12 +202,23 @@ def test_files_must_make_a_model(
     assert not (tmp_path / "models").exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("ldm: {network: {downsample: [2, 2, 2]}}", r"ldm.network.downsample \[1, 2, 2\], not"),
+        ("ldm: {network: {heads: 2}}", "ldm.network.heads 1, not 2"),
+        ("ldae: {semantic_encoder: {heads: 4}}", "ldae.semantic_encoder.heads 8, not 4"),
+        ("diffusion: {beta_end: 0.03}", "diffusion.beta_end 0.02, not 0.03"),
+    ],
+)
 def test_settings_of_another_form_are_refused(
-    released: list[Path], settings_files: list[str], tmp_path: Path
+    released: list[Path], settings_files: list[str], tmp_path: Path, change: str, message: str
 ) -> None:
-    ours = load_settings(Settings, settings_files[0], settings_files[2])
-    with pytest.raises(UserError, match=r"original\.yaml \(ldm\.network\)"):
+    (tmp_path / "change.yaml").write_text(change)
+    ours = load_settings(Settings, *settings_files, str(tmp_path / "change.yaml"))
+    with pytest.raises(UserError, match=message):
         import_weights(released, models=tmp_path / "models", settings=ours)
+    assert not (tmp_path / "models").exists()
 
 
 def test_a_folder_in_use_is_left_alone(
@@ -232,10 +243,11 @@ def test_models_of_another_form_or_scale_are_told_apart(
     export_weights(models=models, output=tmp_path / "scaled")
     assert "scaled by 1.25: change the constant 0.8730" in caplog.text
     network = json.loads((models / "ldm" / "config.json").read_text())["network"]
-    _edit(models / "ldm" / "config.json", network=network | {"downsample": [2, 2, 2]})
-    with pytest.raises(UserError, match=r"this one by \(2, 2, 2\)"):
-        export_weights(models=models, output=tmp_path / "halved")
-    assert not (tmp_path / "halved").exists()
+    for key, value in {"downsample": [2, 2, 2], "heads": 2}.items():
+        _edit(models / "ldm" / "config.json", network=network | {key: value})
+        with pytest.raises(UserError, match=rf"ldm.network.{key} .*, not {re.escape(str(value))}"):
+            export_weights(models=models, output=tmp_path / "other")
+        assert not (tmp_path / "other").exists()
 
 
 def _edit(path: Path, **changes: object) -> None:

@@ -4,6 +4,7 @@ Every stage that trains, scales or thresholds runs twice, as it does in a run: o
 the same with the test subjects' volumes and labels replaced.
 """
 
+import inspect
 import json
 from copy import deepcopy
 from pathlib import Path
@@ -43,7 +44,7 @@ MODELS = [
 ]
 ENCODERS = ["ldae", "dae", "random-init", "voxel-pca"]
 EVALUATION = {
-    "sampling": {"clip": None, "batch_size": 4},
+    "sampling": {"clip": None},
     "probe": {"inverse_regularisation": [0.01, 1.0], "ridge_penalty": [1.0, 100.0], "folds": 2},
     "downstream": {"seeds": 1},
     "voxel_pca": {"components": 3, "pool": 2},
@@ -104,6 +105,7 @@ class Run:
             compared=folder / "downstream_compared.csv",
             predictions=folder / "predictions.parquet",
             probes=folder / "probes.json",
+            threads=1,
         )
 
     def embeddings(self, encoder: str) -> Path:
@@ -121,11 +123,15 @@ class Run:
         self._call(stage, **place, **given)
 
     def _call(self, stage, **given) -> None:
-        model = stage.__globals__["Settings"]
+        if "batch_size" in inspect.signature(stage).parameters:
+            given["batch_size"] = 4
+        model = stage.__globals__.get("Settings")
+        if model is None:
+            return stage(**given)
         wanted = set(model.model_fields)
         if "task" in given:
             wanted -= {"supervised_age", "supervised_diagnosis"} - {f"supervised_{given['task']}"}
-        stage(**given, settings=self._parsed(model, wanted))
+        return stage(**given, settings=self._parsed(model, wanted))
 
     def _parsed(self, model: type[Section], wanted: set[str]) -> Section:
         known = {name: value for name, value in self._settings.items() if name in wanted}

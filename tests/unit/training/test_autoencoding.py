@@ -115,6 +115,16 @@ def test_the_discriminator_joins_after_its_time(seen: int, joined: bool) -> None
     assert ("discriminator" in reported) == joined
 
 
+def test_without_finite_gradients_of_both_neither_is_changed() -> None:
+    adversarial, critic = step(weight=0.5)
+    adversarial.gradients([batch()], samples_seen=0)
+    before = [p.detach().clone() for p in adversarial.averaged.parameters()]
+    next(critic.parameters()).grad.fill_(torch.nan)
+    with pytest.raises(FloatingPointError, match="gradient norm is nan"):
+        adversarial.update(1.0)
+    assert all(map(torch.equal, before, adversarial.averaged.parameters()))
+
+
 def test_one_batch_can_be_learnt_by_heart() -> None:
     adversarial, _ = step(weight=0.0)
     losses = []

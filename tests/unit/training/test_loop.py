@@ -4,6 +4,8 @@ import math
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,8 +13,11 @@ import torch
 from ldae.config import Training
 from ldae.errors import UserError
 from ldae.training import loop
+from ldae.training.batches import Batch
 from ldae.training.checkpoint import Checkpoint
 from ldae.training.plan import learning_rate_factor, optimiser_steps
+from ldae.training.progress import Progress, Verdict
+from ldae.training.steps import GradientStep
 
 
 def bytes_of(outcome: loop.Outcome) -> dict[str, bytes]:
@@ -24,7 +29,7 @@ class Killed(BaseException):
 
 
 def in_step(patch: pytest.MonkeyPatch, number: int, act: Callable[[], None]) -> None:
-    """Let something happen within a step, between its gradients and its update."""
+    """Let something happen when a step begins."""
 
     def acting(plan: Training, step: int, steps: int) -> float:
         if step == number:
@@ -118,9 +123,76 @@ def test_accumulated_micro_batches_are_one_batch(run, tmp_path, monkeypatch) -> 
 
 
 def test_a_loss_that_is_not_finite_stops_with_step_and_scans(run) -> None:
-    with pytest.raises(UserError, match=r"line: the loss is nan at step \d.*point-3"):
+    with pytest.raises(UserError, match=r"line: step \d: the loss is nan.*point-3"):
         run(broken=3)
     assert all(torch.isfinite(p).all() for p in run.line.parameters())
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_gradient_that_is_not_finite_stops_before_the_weights_are_touched(
+    run, tmp_path, monkeypatch, value
+) -> None:
+    whole = run()
+    run.folder = tmp_path / "broken"
+    gradients, began = GradientStep.gradients, []
+
+    def broken(self, batches, *, samples_seen):
+        reported = gradients(self, batches, samples_seen=samples_seen)
+        if samples_seen == 28:
+            began.extend(p.detach().clone() for p in run.line.parameters())
+            run.line.out.weight.grad.fill_(value)
+        return reported
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "due", lambda self: True)
+        patch.setattr(GradientStep, "gradients", broken)
+        with pytest.raises(UserError, match=rf"step 7: the gradient norm is {value} \(.*point-"):
+            run()
+    assert all(map(torch.equal, began, run.line.parameters()))
+    assert torch.load(run.folder / "checkpoint.pt")["state"]["progress"]["step"] == 7
+    assert bytes_of(run()) == bytes_of(whole)
+
+
+def test_any_loss_reported_must_be_finite(run, monkeypatch) -> None:
+    gradients = GradientStep.gradients
+
+    def broken(self, batches, *, samples_seen):
+        reported = gradients(self, batches, samples_seen=samples_seen)
+        return [of | {"discriminator": torch.tensor(math.nan)} for of in reported]
+
+    monkeypatch.setattr(GradientStep, "gradients", broken)
+    with pytest.raises(UserError, match="line: step 0: the discriminator loss is nan"):
+        run()
+
+
+def test_a_sum_that_overflows_names_every_scan_of_the_step(run, monkeypatch) -> None:
+    huge = torch.tensor(3e38)
+    monkeypatch.setattr(loop, "_row", lambda of: huge.expand(len(of)))
+    monkeypatch.setattr(loop, "sum_over_ranks", lambda fabric, values: 2 * values)
+    with pytest.raises(UserError, match="the loss is inf") as raised:
+        run(batch_size=2, accumulate=2)
+    assert str(raised.value).count("point-") == 4
+
+
+def test_micro_batches_are_moved_one_by_one(run, monkeypatch) -> None:
+    here, most = [0], [0]
+
+    class Watched(dict):
+        def __init__(self, tensors) -> None:
+            super().__init__(tensors)
+            here[0] += 1
+            most[0] = max(most[0], here[0])
+
+        def __del__(self) -> None:
+            here[0] -= 1
+
+    to = Batch.to
+    monkeypatch.setattr(
+        Batch, "to", lambda self, device: replace(self, tensors=Watched(to(self, device).tensors))
+    )
+    run(batch_size=1, accumulate=8)
+    assert most == [1]
+    assert here == [0]
 
 
 def test_validation_that_no_longer_improves_stops_and_the_best_weights_stay(run) -> None:
@@ -129,6 +201,49 @@ def test_validation_that_no_longer_improves_stops_and_the_best_weights_stay(run)
     )
     assert outcome.progress.step == outcome.progress.best_step + 2
     assert outcome.progress.step < 20
+
+
+def test_equal_values_are_told_apart_by_the_loss_and_no_weights_without_one_are_kept() -> None:
+    progress = Progress(step=1)
+    assert not progress.judge(Verdict(0.0, math.nan))
+    assert progress.best_step == 0
+    assert progress.judge(Verdict(0.0, 0.7))
+    assert not progress.judge(Verdict(0.0, 0.7))
+    assert progress.stale == 1
+    assert progress.judge(Verdict(0.0, 0.6))
+    assert not progress.judge(Verdict(-0.5, math.inf))
+    assert progress.judge(Verdict(-0.5, 0.9))
+    assert (progress.best_value, progress.best_loss, progress.stale) == (-0.5, 0.9, 0)
+
+
+def test_patience_waits_while_validation_cannot_tell() -> None:
+    progress = Progress()
+    found = [Verdict(0.0, loss, undecided="why") for loss in (0.7, 0.8, 0.8)]
+    assert [progress.judge(each) for each in found] == [True, False, False]
+    assert (progress.stale, progress.undecided) == (0, 3)
+    progress.judge(Verdict(0.1, 0.8))
+    assert progress.stale == 1
+
+
+def test_a_resumed_training_holds_nothing_of_the_file_it_came_from(run, monkeypatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "due", lambda self: True)
+        in_step(patch, 7, kill)
+        with pytest.raises(Killed):
+            run()
+    mapped = []
+    in_step(monkeypatch, 8, lambda: mapped.append(Path("/proc/self/maps").read_text()))
+    run()
+    assert str(run.folder / "checkpoint.pt") not in mapped[0]
+
+
+def test_another_recipe_starts_anew_even_when_all_was_done(run, monkeypatch, caplog) -> None:
+    run()
+    monkeypatch.setattr(loop, "TRAINING_RECIPE", 99)
+    with caplog.at_level(logging.INFO):
+        run()
+    assert "-> 99): starting anew" in caplog.text
+    assert "line: starting at step 0" in caplog.text
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch) -> None:
@@ -151,6 +266,13 @@ def test_a_damaged_checkpoint_is_an_error_that_says_what_to_do(tmp_path) -> None
     (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(UserError, match="delete it"):
         Checkpoint(tmp_path).load({})
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"weights": 1}])
+def test_a_file_of_other_content_is_not_continued(tmp_path, caplog, content) -> None:
+    torch.save(content, tmp_path / "checkpoint.pt")
+    assert Checkpoint(tmp_path).load({}) is None
+    assert "holds no state of a training: starting anew" in caplog.text
 
 
 def plan(**changes: object) -> Training:

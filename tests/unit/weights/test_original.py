@@ -1,14 +1,16 @@
 """The original's names for our weights; its numbers are compared in tests/parity."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
 
 from ldae.errors import UserError
 from ldae.nets.autoencoder import Autoencoder
-from ldae.nets.semantic_encoder import SemanticEncoder, StandardisedEncoder
+from ldae.nets.semantic_encoder import SemanticEncoder
 from ldae.nets.unet import NoisePredictor
-from ldae.weights.original import TRANSLATIONS, require_original_form
+from ldae.weights.original import FIXED, TRANSLATIONS, require_original_form
 
 SHIFTED = TRANSLATIONS["shifted_noise_predictor"]
 ONE = torch.ones(1)
@@ -138,28 +140,31 @@ def test_what_the_original_lacks_is_refused(name: str, ours: str) -> None:
         TRANSLATIONS[name].to_original({ours: ONE})
 
 
-def test_networks_of_the_originals_form_pass() -> None:
-    require_original_form(NoisePredictor(**UNET), SemanticEncoder(**ENCODER))
+def _form(section: str = "", **changes: object) -> dict[str, dict[str, object]]:
+    return {name: fixed | (changes if name == section else {}) for name, fixed in FIXED.items()}
+
+
+def test_settings_of_the_originals_form_pass() -> None:
+    require_original_form(_form())
 
 
 @pytest.mark.parametrize(
-    ("unet", "message"),
+    ("section", "change"),
     [
-        ({"downsample": (2, 2, 2)}, r"by \(1, 2, 2\).* this one by \(2, 2, 2\)"),
-        ({"norm_groups": 16}, "32 groups, this one by .* and 16"),
+        ("autoencoder.network", {"norm_groups": 16}),
+        ("ldm.network", {"downsample": [2, 2, 2]}),
+        ("ldm.network", {"heads": 2}),
+        ("ldm.network", {"norm_groups": 16}),
+        ("ldae.semantic_encoder", {"pool": [2, 2]}),
+        ("ldae.semantic_encoder", {"heads": 4}),
+        ("ldae.semantic_encoder", {"standardise": True}),
+        ("diffusion", {"timesteps": 500}),
+        ("diffusion", {"beta_start": 1e-3}),
+        ("diffusion", {"beta_end": 0.03}),
     ],
 )
-def test_another_u_net_of_the_same_weights_is_refused(unet: dict, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        require_original_form(NoisePredictor(**UNET | unet), SemanticEncoder(**ENCODER))
-
-
-def test_another_encoder_is_refused() -> None:
-    unet = NoisePredictor(**UNET)
-    more_cells = SemanticEncoder(**ENCODER | {"widths": (8, 3), "pool": (2, 2)})
-    for encoder in (
-        more_cells,
-        StandardisedEncoder(SemanticEncoder(**ENCODER), (4, 4, 4)),
-    ):
-        with pytest.raises(UserError, match="pools each slice to one cell"):
-            require_original_form(unet, encoder)
+def test_another_form_that_no_weight_shows_is_refused(section: str, change: dict) -> None:
+    [(key, value)] = change.items()
+    message = f"{section}.{key} {FIXED[section][key]}, not {value}: use config/original.yaml"
+    with pytest.raises(UserError, match=re.escape(message)):
+        require_original_form(_form(section, **change))

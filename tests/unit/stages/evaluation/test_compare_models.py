@@ -8,7 +8,7 @@ from ldae.stages.compare_models import COLUMNS, compare_models
 
 from .conftest import AUTOENCODER, ENCODER, SHAPE
 from .test_evaluate_reconstruction import MADE, evaluate
-from .test_invert_scans import inversion_index
+from .test_invert_scans import index_of
 
 LATENT = AUTOENCODER.latent_channels * np.prod(SHAPE) // 2**3  # one halving per axis
 
@@ -26,7 +26,7 @@ def compare(folder, table, models):
     compare_models(
         reconstruction=table,
         inversions=[
-            inversion_index(folder / "inversions", model, steps)
+            index_of(folder / "inversions", model, steps)
             for model, steps in MADE
             if model in models
         ],

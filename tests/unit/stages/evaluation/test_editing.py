@@ -22,6 +22,7 @@ from ldae.data.choices import take_split
 from ldae.data.embeddings import write_embeddings
 from ldae.data.inversions import read_inversions
 from ldae.errors import UserError
+from ldae.metrics.audits import COLUMNS, CONTROLS
 from ldae.metrics.image import ImageScorer
 from ldae.models.ldae import load_ldae
 from ldae.models.stored import inverted_by
@@ -36,7 +37,7 @@ CPU = torch.device("cpu")
 STEPS = 2
 SHARED = {
     "seed": 1,
-    "sampling": Sampling(clip=None, batch_size=3),
+    "sampling": Sampling(clip=None),
     "metrics": Metrics(ssim_window=3),
     "bootstrap": Bootstrap(replicates=50, confidence=0.95),
 }
@@ -64,6 +65,7 @@ def shared(run, made, folder):
         "table": folder / "table.csv",
         "figure": folder / "figure.png",
         "threads": 1,
+        "batch_size": 3,
     }
 
 
@@ -202,12 +204,12 @@ def test_two_sessions_leave_nothing_to_score(run, made, tmp_path):
 def test_every_direction_is_followed_both_ways(run, manipulated):
     table, per, audits = manipulated
     subjects = take_split(run.rows, "test")["participant_id"].nunique()
-    directions = {"ad_vs_cn", "age", "random"}
+    directions = {"ad_vs_cn", "age", "random", "permuted"}
     assert set(table["direction"]) == directions
-    assert table.groupby("direction")["strength"].agg(list).tolist() == [STRENGTHS] * 3
+    assert table.groupby("direction")["strength"].agg(list).tolist() == [STRENGTHS] * 4
     assert not table.duplicated(["direction", "strength"]).any()
     assert (table["n_subjects"] == subjects).all()
-    assert len(per) == subjects * 3 * len(STRENGTHS)
+    assert len(per) == subjects * 4 * len(STRENGTHS)
     assert not audits.duplicated(["direction", "measure"]).any()
     assert set(audits["direction"]) == directions
     within(table, manipulation.MEASURES)
@@ -223,8 +225,9 @@ def test_codes_move_along_the_probes_and_not_along_the_control(manipulated):
     older = (np.diff(along["age_of_code"].loc["age"], axis=1) > 0).all()
     assert rises
     assert older
-    still = along["probability_of_code"].loc["random"]
-    np.testing.assert_allclose(still.sub(still[0.0], axis=0), 0, atol=1e-6)
+    for control in CONTROLS:
+        still = along["probability_of_code"].loc[control]
+        np.testing.assert_allclose(still.sub(still[0.0], axis=0), 0, atol=1e-6)
 
 
 def test_nothing_has_changed_at_strength_zero(manipulated):
@@ -248,6 +251,33 @@ def test_scans_without_the_two_diagnoses_are_moved_all_the_same(run, made, tmp_p
     write_table(run.rows.assign(diagnosis=all_mci), tmp_path / "scans.parquet", SCANS)
     table, _ = manipulate(run, made, tmp_path, scans=tmp_path / "scans.parquet", most=2)
     assert (table["n_subjects"] == 2).all()
+
+
+@pytest.mark.parametrize("evaluate", [manipulate, vary])
+@pytest.mark.parametrize("diagnosis", ["CN", "MCI", None])
+def test_a_cohort_that_teaches_no_probe_leaves_empty_tables(
+    run, made, tmp_path, evaluate, diagnosis
+):
+    write_table(run.rows.assign(diagnosis=diagnosis), tmp_path / "scans.parquet", SCANS)
+    table, per = evaluate(run, made, tmp_path, scans=tmp_path / "scans.parquet")
+    assert table.empty
+    assert per.empty
+    if evaluate is vary:
+        assert list(table.columns) == variation.COLUMNS
+    else:
+        assert list(pd.read_csv(tmp_path / "audits.csv").columns) == COLUMNS
+        assert {"direction", "strength", "age_low", "n_subjects"} <= set(table.columns)
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_variations_are_drawn_of_subjects_of_either_diagnosis(run, made, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(variation, "draw_rows", lambda _, *, rows, **__: drawn.extend(rows))
+    vary(run, made, tmp_path)
+    labels = [row.label.partition("\n")[0] for row in drawn if row.kind == "intensity"]
+    assert len(labels) == 2 * variation.SUBJECTS_DRAWN
+    assert set(labels) == {"CN", "AD"}
+    assert len({row.limit for row in drawn if row.kind == "spread"}) == 1
 
 
 def test_samples_are_compared_by_code_and_by_noise(run, varied):

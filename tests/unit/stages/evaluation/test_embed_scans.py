@@ -3,7 +3,6 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from ldae.config import Sampling
 from ldae.data.batches import load_batch
 from ldae.data.choices import take_split
 from ldae.data.embeddings import read_embeddings
@@ -21,7 +20,8 @@ def embed(run, path, encoder, *, seed=3, batch_size=4):
         encoder=encoder,
         embeddings=path,
         threads=1,
-        settings=Settings(seed=seed, sampling=Sampling(clip=None, batch_size=batch_size)),
+        batch_size=batch_size,
+        settings=Settings(seed=seed),
     )
     return path
 
@@ -37,6 +37,12 @@ def test_every_scan_has_its_code(run, tmp_path, encoder):
     model = load_dae(run.models) if encoder == "dae" else load_ldae(run.models, name=encoder)
     expected = model.encode(load_batch(test, run.derivatives, torch.device("cpu")).x)
     np.testing.assert_allclose(read_embeddings(path, test), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_code_does_not_depend_on_its_batch(run, tmp_path):
+    one, many = (embed(run, tmp_path / f"{n}.parquet", "ldae", batch_size=n) for n in (1, 16))
+    codes = [read_embeddings(path, run.rows) for path in (one, many)]
+    np.testing.assert_allclose(*codes, rtol=1e-4, atol=1e-5)
 
 
 def test_same_bytes_again(run, tmp_path):

@@ -73,7 +73,7 @@ def evaluated(tmp_path_factory):
     return frame, folder, {name: pd.read_csv(folder / name) for name in TABLES}
 
 
-def evaluate(folder, supervised=(), settings=SETTINGS):
+def evaluate(folder, supervised=(), settings=SETTINGS, threads=1):
     evaluate_probes(
         scans=folder / "scans.parquet",
         embeddings=sorted(folder.glob("ldae*.parquet"), key=lambda path: path.stem),
@@ -83,6 +83,7 @@ def evaluate(folder, supervised=(), settings=SETTINGS):
         compared=folder / "downstream_compared.csv",
         predictions=folder / "predictions.parquet",
         probes=folder / "probes.json",
+        threads=threads,
         settings=settings,
     )
     return pd.read_csv(folder / "downstream.csv").set_index(["encoder", "task"])
@@ -310,6 +311,41 @@ def test_a_diagnosis_that_nobody_in_training_has_is_said_in_its_row(cohort):
     assert np.isnan(row["roc_auc"])
     assert row["n_test"] == (frame["split"] == "test").sum()
     assert table.loc[("ldae", "ad_vs_cn"), "roc_auc"] > 0.9
+
+
+def test_a_diagnosis_that_only_the_training_of_three_lacks_is_said_too(cohort):
+    """CN and MCI without AD: a fit of two classes must not pass for one of three."""
+    frame, _, folder = cohort
+    kept = frame[(frame["split"] == "test") | (frame["diagnosis"] != "AD")]
+    write_table(kept, folder / "scans.parquet", SCANS)
+    table = evaluate(folder)
+    for task in ("ad_vs_cn", "cn_mci_ad", "ad_vs_cn_as_paper"):
+        assert "roc_auc: a probe needs" in table.loc[("ldae", task), "not_computed"]
+    assert table.loc[("ldae", "age"), "mae"] > 0
+
+
+def test_supervised_networks_are_scored_where_no_probe_can_be(cohort):
+    frame, codes, folder = cohort
+    path = folder / "supervised-diagnosis.parquet"
+    chance = np.clip(codes[:, 0] / 2.5, 0.01, 0.99).astype(float)
+    write_table(frame[KEYS].assign(prediction=chance), path, SUPERVISED_PREDICTIONS)
+    kept = frame[(frame["split"] == "test") | (frame["diagnosis"] != "AD")]
+    write_table(kept, folder / "scans.parquet", SCANS)
+    table = evaluate(folder, [path])
+    assert table.loc[("supervised", "ad_vs_cn"), "roc_auc"] > 0.9
+    assert np.isnan(table.loc[("ldae", "ad_vs_cn"), "roc_auc"])
+    assert table.index.is_unique
+    told = pd.read_parquet(folder / "predictions.parquet")
+    assert set(told.loc[told["task"] == "ad_vs_cn", "encoder"]) == {"supervised"}
+
+
+def test_side_by_side_fits_are_the_same(cohort):
+    _, _, folder = cohort
+    names = [*TABLES, "predictions.parquet", "probes.json"]
+    evaluate(folder)
+    alone = [(folder / name).read_bytes() for name in names]
+    evaluate(folder, threads=2)
+    assert alone == [(folder / name).read_bytes() for name in names]
 
 
 def test_planted_auc_and_error_come_back_within_their_intervals(tmp_path):

@@ -25,16 +25,23 @@ MADE = [("ldae", 2), ("ldae", 4), ("ldae", 5), ("lddim", 5), ("dae", 3)]
 SETTINGS = stage.Settings(
     seed=2,
     pretrained=None,
-    sampling=Sampling(clip=None, batch_size=3),
+    sampling=Sampling(clip=None),
+    dae_sampling=Sampling(clip=1.0),
     metrics=Metrics(ssim_window=3),
     reconstruction=Reconstruction(steps=(4, 2, 5), control_steps=4, dae_steps=3),
     bootstrap=Bootstrap(replicates=50, confidence=0.95),
 )
 
 
-def evaluate(run, folder, *, made=MADE, settings=SETTINGS):
+def evaluate(run, folder, *, made=MADE, settings=SETTINGS, batch_size=3):
     inversions = [
-        invert(run, folder / "inversions", model, steps, settings.sampling.clip)
+        invert(
+            run,
+            folder / "inversions",
+            model,
+            steps,
+            (settings.dae_sampling if model == "dae" else settings.sampling).clip,
+        )
         for model, steps in made
     ]
     stage.evaluate_reconstruction(
@@ -46,6 +53,7 @@ def evaluate(run, folder, *, made=MADE, settings=SETTINGS):
         table=folder / "reconstruction.csv",
         figure=folder / "reconstruction.png",
         threads=1,
+        batch_size=batch_size,
         settings=settings,
     )
     return folder
@@ -67,6 +75,7 @@ ALWAYS = {
     *[("ldae", start, steps) for start in ("encoded", "semantic") for steps in (2, 4, 5)],
     ("ldae", "wrong-subject", 4),
     ("ldae", "encoded-wrong-subject", 4),
+    ("ldae", "encoded-without-code", 4),
     ("ldae", "zero", 4),
     *[("ldae", f"{start}-clamped", 4) for start in ("encoded", "semantic")],
     ("ldm", "unconditional", 4),
@@ -112,6 +121,7 @@ def test_inversions_are_known_by_their_folders(run, tmp_path):
             table=tmp_path / "b",
             figure=tmp_path / "c",
             threads=1,
+            batch_size=3,
             settings=SETTINGS,
         )
 
@@ -176,13 +186,14 @@ def test_controls_are_what_they_are_called(run, results):
     z_T = model.invert(z_0, y, steps=4)
     assert first["ldae", "encoded", 4] == made(z_T, y)
     assert first["ldae", "encoded-wrong-subject", 4] == made(z_T, other)
+    assert first["ldae", "encoded-without-code", 4] == made(z_T, None)
     z_T = model.invert(z_0, None, steps=5)
     assert first["lddim", "encoded", 5] == made(z_T, None, steps=5)
     clamped = load_ldae(run.models, clip=1.0, device=CPU)
     z_T = clamped.invert(z_0, y, steps=4)
     assert first["ldae", "encoded-clamped", 4] == made(z_T, y, by=clamped)
     assert first["ldae", "semantic-clamped", 4] == made(noise, y, by=clamped)
-    dae = load_dae(run.models, device=CPU)
+    dae = load_dae(run.models, clip=1.0, device=CPU)
     x_0, y = dae.to_latent(batch.x), dae.encode(batch.x)
     assert first["dae", "encoded", 3] == made(dae.invert(x_0, y, steps=3), y, by=dae, steps=3)
 
@@ -204,7 +215,7 @@ def test_the_clamp_matters_where_latents_exceed_it(run, results):
 
 
 def test_of_a_clamped_run_the_control_is_without_clamp(run, results, tmp_path):
-    clamped = SETTINGS.model_copy(update={"sampling": Sampling(clip=1.0, batch_size=3)})
+    clamped = SETTINGS.model_copy(update={"sampling": Sampling(clip=1.0)})
     evaluate(run, tmp_path, made=MADE[:3], settings=clamped)
     one = pd.read_csv(results / "reconstruction.csv").set_index(KEYS)["mse"]
     other = pd.read_csv(tmp_path / "reconstruction.csv").set_index(KEYS)["mse"]
@@ -230,8 +241,7 @@ def perfect(bench, batch, other, average):
 
 
 def test_batch_size_changes_nothing_but_rounding(run, results, tmp_path):
-    larger = SETTINGS.model_copy(update={"sampling": Sampling(clip=None, batch_size=16)})
-    evaluate(run, tmp_path, settings=larger)
+    evaluate(run, tmp_path, batch_size=16)
     other = pd.read_parquet(tmp_path / "reconstruction.parquet")
     scored = pd.read_parquet(results / "reconstruction.parquet")
     both = scored.merge(other, on=[*KEYS, "participant_id", "session_id"], suffixes=("", "_other"))

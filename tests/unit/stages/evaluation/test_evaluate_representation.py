@@ -7,8 +7,9 @@ from sklearn.metrics import mean_absolute_error, roc_auc_score
 from ldae.config import Bootstrap, Ldae, Metrics, Reconstruction, Sampling
 from ldae.data.batches import load_batch, scan_noise
 from ldae.data.choices import other_subject, take_split
-from ldae.data.embeddings import write_embeddings
+from ldae.data.embeddings import read_embeddings, write_embeddings
 from ldae.metrics.image import ssim_map
+from ldae.models.dae import load_dae
 from ldae.models.ldae import load_ldae
 from ldae.stages import evaluate_representation as stage
 from ldae.tables import KEYS, RECONSTRUCTED, SUPERVISED_PREDICTIONS, write_table
@@ -38,7 +39,7 @@ SETTINGS = stage.Settings(
     seed=1,
     ldae=ldae(ENCODER),
     ldae_volume=ldae(VOLUMETRIC),
-    sampling=Sampling(clip=None, batch_size=4),
+    sampling=Sampling(clip=None),
     metrics=Metrics(ssim_window=3),
     reconstruction=Reconstruction(steps=(2, 3), control_steps=3, dae_steps=2),
     bootstrap=Bootstrap(replicates=50, confidence=0.95),
@@ -52,7 +53,8 @@ def evaluated(run, tmp_path_factory):
     generator = np.random.default_rng(0)
     alive = generator.normal(size=(len(run.rows), ENCODER.embedding_dim)).astype(np.float32)
     dead = np.outer(generator.normal(size=len(run.rows)), np.ones(5)).astype(np.float32) * 1e-3
-    codes = {"ldae": alive, "ldae-volume": alive[:, :4], "random-init": dead, "voxel-pca": alive}
+    codes = {"ldae": alive, "ldae-volume": alive, "random-init": dead, "voxel-pca": alive[:, :4]}
+    codes["dae"] = alive * 1e-3
     for name, of in codes.items():
         write_embeddings(run.rows, of, folder / f"{name}.parquet")
     ages = run.rows["age"] + 2 * generator.normal(size=len(run.rows))
@@ -80,6 +82,7 @@ def evaluated(run, tmp_path_factory):
         table=folder / "representation.csv",
         by_time=folder / "representation_by_time.csv",
         threads=1,
+        batch_size=4,
         settings=SETTINGS,
     )
     tables = [pd.read_csv(folder / f"representation{end}.csv") for end in ("", "_by_time")]
@@ -92,8 +95,8 @@ def test_a_living_code_is_told_from_a_dead_one(evaluated):
     table = table.set_index("encoder")
     assert (table["n_scans"] == len(test)).all()
     assert (table["n_subjects"] == test["participant_id"].nunique()).all()
-    assert table["n_dims"].tolist() == [6, 4, 5, 6]
-    assert table["collapsed"].tolist() == [False, False, True, False]
+    assert table["n_dims"].tolist() == [6, 6, 5, 4, 6]
+    assert table["collapsed"].tolist() == [False, False, True, False, True]
     assert table.loc["ldae", "effective_rank"] > 3
     assert table.loc["ldae", "variance_per_dim"] > 0.5
     assert table.loc["random-init", "effective_rank"] == pytest.approx(1, abs=1e-3)
@@ -120,7 +123,7 @@ def test_and_sampled_in_the_same_way_where_it_is_not(run, evaluated):
     _, test, _, table, _ = evaluated
     model = load_ldae(run.models, name="ldae-volume")
     x = load_batch(test, run.derivatives, torch.device("cpu")).x
-    y = model.encode(x)
+    y = torch.tensor(read_embeddings(evaluated[0] / "ldae-volume.parquet", test))
     z_T = scan_noise(test, model.latent_shape, SETTINGS.seed, "z_T")
 
     def similarity(codes):
@@ -149,6 +152,28 @@ def test_losses_by_time_make_up_the_ratio(evaluated):
     assert (by_time["n_scans"] == len(test)).all()
 
 
+def test_of_the_dae_the_loss_is_measured_and_why_not_the_margin_is_said(run, evaluated):
+    folder, test, _, table, by_time = evaluated
+    row = table.set_index("encoder").loc["dae"]
+    assert np.isfinite(row["shuffled_loss_ratio"])
+    assert "wrong_subject_margin: measured of latent" in row["not_computed"]
+    mine = by_time[by_time["encoder"] == "dae"].set_index("t")
+    assert mine[["loss_without", "gain"]].isna().all(axis=None)
+    model = load_dae(run.models)
+    x = load_batch(test, run.derivatives, torch.device("cpu")).x
+    y = torch.tensor(read_embeddings(folder / "dae.parquet", test))
+    noise = scan_noise(test, model.latent_shape, SETTINGS.seed, "loss")
+    t = torch.full((len(test),), 450)
+    with torch.inference_mode():
+        z_t = model.schedule.add_noise(model.to_latent(x), noise, t)
+        losses = [
+            float((noise - model.noise_predictor(z_t, t, codes)).square().mean())
+            for codes in (y, y[other_subject(test)])
+        ]
+    found = mine.loc[450, ["loss_right", "loss_wrong"]].tolist()
+    assert found == pytest.approx(losses, rel=1e-4)
+
+
 def test_the_ceiling_is_what_supervised_networks_reach(run, evaluated):
     folder, test, _, table, _ = evaluated
     told = {
@@ -175,6 +200,7 @@ def test_without_baselines_there_is_no_ceiling(run, evaluated, tmp_path):
         table=tmp_path / "representation.csv",
         by_time=tmp_path / "representation_by_time.csv",
         threads=1,
+        batch_size=4,
         settings=SETTINGS,
     )
     row = pd.read_csv(tmp_path / "representation.csv").iloc[0]

@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -9,7 +10,7 @@ import torch
 from matplotlib.image import imread
 
 from ldae import config
-from ldae.data.embeddings import write_embeddings
+from ldae.data.embeddings import read_embeddings, write_embeddings
 from ldae.data.samples import read_samples, write_samples
 from ldae.errors import UserError
 from ldae.models.ldae import load_ldae
@@ -17,15 +18,16 @@ from ldae.stages import evaluate_generation as evaluating
 from ldae.stages import sample_scans as sampling
 from ldae.stages.evaluate_generation import DECODED, TEST, evaluate_generation
 from ldae.stages.sample_scans import sample_scans
+from ldae.tables import SCANS, write_table
 
-SAMPLING = config.Sampling(clip=1.0, batch_size=3)
+SAMPLING = config.Sampling(clip=1.0)
 GENERATION = config.Generation(steps=2, samples=5, volumes=2)
 
 
 def sample(run, embeddings: Path, model: str, folder: Path, **changes: object) -> Path:
     settings = sampling.Settings(
         seed=7,
-        sampling=changes.get("sampling", SAMPLING),
+        sampling=SAMPLING,
         generation=changes.get("generation", GENERATION),
     )
     sample_scans(
@@ -36,6 +38,7 @@ def sample(run, embeddings: Path, model: str, folder: Path, **changes: object) -
         model=model,
         samples=folder / model,
         threads=1,
+        batch_size=changes.get("batch_size", 3),
         settings=settings,
     )
     return folder / model
@@ -50,10 +53,10 @@ def evaluate(run, samples: list[Path], folder: Path, pretrained: str | None = No
         table=folder / "generation.csv",
         figure=folder / "generation.png",
         threads=1,
+        batch_size=3,
         settings=evaluating.Settings(
             seed=7,
             pretrained=pretrained,
-            sampling=SAMPLING,
             generation=GENERATION,
             bootstrap=config.Bootstrap(replicates=40, confidence=0.9),
         ),
@@ -88,27 +91,36 @@ def test_samples_are_listed_and_some_can_be_looked_at(run, sampled) -> None:
         np.testing.assert_allclose(image.get_fdata(), decoded, atol=1e-5)
 
 
-def test_codes_are_those_of_training_scans_each_once(run, sampled) -> None:
+def test_codes_are_drawn_and_no_scan_s_own(run, embeddings, tmp_path, monkeypatch) -> None:
+    given: list[torch.Tensor] = []
+    real = sampling._sample
+
+    def watched(loaded, codes, *others):
+        given.append(codes)
+        return real(loaded, codes, *others)
+
+    monkeypatch.setattr(sampling, "_sample", watched)
+    for model in ("ldm", "ldae"):
+        sample(run, embeddings, model, tmp_path)
+    none, codes = given
+    assert none is None
     train = run.rows[run.rows["split"] == "train"]
-    plain, coded = (read_samples(folder)[0] for folder in sampled)
-    assert plain[["participant_id", "session_id"]].isna().all(axis=None)
-    keys = coded[["participant_id", "session_id"]]
-    assert not keys.duplicated().any()
-    assert len(keys.merge(train)) == 5
+    known = read_embeddings(embeddings, train)
+    assert codes.shape == (5, known.shape[1])
+    assert (np.abs(codes.numpy()[:, None] - known[None]).max(axis=2) > 1e-3).all()
 
 
-def test_with_few_training_scans_codes_come_again(run, embeddings, tmp_path) -> None:
-    many = config.Generation(steps=2, samples=30, volumes=0)
-    folder = sample(run, embeddings, "ldae", tmp_path, generation=many)
-    counts = read_samples(folder)[0].value_counts(["participant_id", "session_id"])
-    assert counts.sum() == 30
-    assert counts.max() - counts.min() <= 1
+def test_codes_of_test_scans_have_no_part_in_them(run, embeddings, sampled, tmp_path) -> None:
+    known = read_embeddings(embeddings, run.rows).copy()
+    known[(run.rows["split"] != "train").to_numpy()] = 1e3
+    write_embeddings(run.rows, known, tmp_path / "other.parquet")
+    again = sample(run, tmp_path / "other.parquet", "ldae", tmp_path)
+    torch.testing.assert_close(read_samples(again)[1], read_samples(sampled[1])[1])
 
 
 def test_a_sample_does_not_depend_on_its_batch(run, embeddings, sampled, tmp_path) -> None:
-    one_by_one = config.Sampling(clip=1.0, batch_size=1)
     for first in sampled:
-        again = sample(run, embeddings, first.name, tmp_path, sampling=one_by_one)
+        again = sample(run, embeddings, first.name, tmp_path, batch_size=1)
         torch.testing.assert_close(
             read_samples(again)[1], read_samples(first)[1], rtol=1e-3, atol=1e-4
         )
@@ -128,12 +140,13 @@ def test_every_row_has_numbers_and_says_of_which_features(run, sampled, tmp_path
     table = evaluate(run, sampled, tmp_path)
     assert table.index.tolist() == ["ldm", "ldae", TEST, DECODED]
     assert (table["n"] == 5).all()
-    assert table["frechet"].ge(0).all()
+    assert table[["frechet", "frechet_test"]].ge(0).all(axis=None)
+    assert (table["n_test"] == 5).all()  # of two subjects; the other two are the yardstick
     assert table["features"].str.contains("blocks").all()
     assert table.loc[DECODED, ["nearest_ratio", "below_nearest_test"]].tolist() == [1, 0]
     assert (table["nearest_train_low"] <= table["nearest_train"]).all()
     assert (table["nearest_train"] <= table["nearest_train_high"]).all()
-    assert table.loc[TEST, "n_units"] == 4  # subjects
+    assert table.loc[TEST, "n_units"] == 2  # subjects
     assert table.loc["ldm", "n_units"] == 5
     assert table["not_computed"].isna().all()
     assert imread(tmp_path / "generation.png").ndim == 3
@@ -179,3 +192,12 @@ def test_medicalnet_is_used_when_its_weights_are_there(run, sampled, tmp_path) -
     table = evaluate(run, sampled[:1], tmp_path, pretrained=str(tmp_path))
     assert table["features"].str.contains("MedicalNet").all()
     assert table["frechet"].notna().all()
+
+
+def test_one_test_subject_leaves_no_unseen_scans_to_compare_with(run, sampled, tmp_path) -> None:
+    alone = run.rows[(run.rows["split"] != "test") | (run.rows["participant_id"] == "sub-12")]
+    write_table(alone, tmp_path / "scans.parquet", SCANS)
+    table = evaluate(replace(run, scans=tmp_path / "scans.parquet"), sampled, tmp_path)
+    assert table["frechet"].notna().all()
+    assert table["frechet_test"].isna().all()
+    assert table["not_computed"].str.startswith("frechet_test: too few").all()

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -8,10 +9,11 @@ import torch
 from ldae.config import Sampling
 from ldae.data.batches import load_batch
 from ldae.data.choices import take_split
-from ldae.data.inversions import inversion_index, read_inversions
+from ldae.data.inversions import read_inversions
 from ldae.errors import UserError
 from ldae.models.dae import load_dae
 from ldae.models.ldae import load_ldae
+from ldae.models.lddim import load_lddim
 from ldae.models.stored import inverted_by
 from ldae.stages import invert_scans as stage
 from ldae.tables import SCANS, write_table
@@ -20,8 +22,12 @@ from ldae.weights.folder import load_model_config
 CPU = torch.device("cpu")
 
 
-def invert(run, folder, model="ldae", steps=3, clip=None):
-    index = inversion_index(folder, model, steps)
+def index_of(folder, model, steps):
+    return folder / model / f"T{steps}" / "index.parquet"
+
+
+def invert(run, folder, model="ldae", steps=3, clip=None, batch_size=3):
+    index = index_of(folder, model, steps)
     stage.invert_scans(
         scans=run.scans,
         derivatives=run.derivatives,
@@ -30,7 +36,8 @@ def invert(run, folder, model="ldae", steps=3, clip=None):
         steps=steps,
         index=index,
         threads=1,
-        settings=stage.Settings(sampling=Sampling(clip=clip, batch_size=3)),
+        batch_size=batch_size,
+        settings=stage.Settings(sampling=Sampling(clip=clip)),
     )
     return index
 
@@ -52,6 +59,28 @@ def test_stored_codes_are_the_models_own(run, tmp_path, model):
     torch.testing.assert_close(stored, expected, rtol=1e-3, atol=1e-4)
 
 
+def test_a_code_does_not_depend_on_its_batch(run, tmp_path):
+    test, made_by = take_split(run.rows, "test"), inverted_by(run.models, "ldae", clip=None)
+    one, many = (
+        read_inversions(invert(run, tmp_path / str(n), batch_size=n), test, made_by=made_by)
+        for n in (1, 16)
+    )
+    torch.testing.assert_close(one, many, rtol=1e-3, atol=1e-4)
+
+
+def test_lddim_is_inverted_before_there_is_an_ldae(run, tmp_path):
+    for part in ("autoencoder", "ldm"):
+        shutil.copytree(run.models / part, tmp_path / "models" / part)
+    early = contents(invert(replace(run, models=tmp_path / "models"), tmp_path / "a", "lddim"))
+    assert early == contents(invert(run, tmp_path / "b", "lddim"))
+
+
+def test_a_diffusion_model_alone_refuses_a_code(run):
+    model = load_lddim(run.models, device=CPU)
+    with pytest.raises(ValueError, match="does not read a code"):
+        model.invert(torch.zeros(1, *model.latent_shape), torch.zeros(1, 6), steps=2)
+
+
 def test_codes_come_in_the_order_asked_for(run, tmp_path):
     index, test = invert(run, tmp_path), take_split(run.rows, "test")
     made_by = inverted_by(run.models, "ldae", clip=None)
@@ -66,7 +95,7 @@ def test_no_scan_but_those_of_the_test_split_is_inverted(run, tmp_path):
     assert stored[keys].equals(take_split(run.rows, "test")[keys])
     with pytest.raises(UserError, match=r"no usable z_T of 1 scans.*there is none"):
         read_inversions(
-            inversion_index(tmp_path, "ldae", 3),
+            index_of(tmp_path, "ldae", 3),
             take_split(run.rows, "train").iloc[:1],
             made_by=inverted_by(run.models, "ldae", clip=None),
         )
@@ -86,7 +115,7 @@ def test_a_killed_job_continues_to_the_same_bytes(run, tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "write_inversion", killed)
     with pytest.raises(KeyboardInterrupt):
         invert(run, tmp_path / "cut")
-    index = inversion_index(tmp_path / "cut", "ldae", 3)
+    index = index_of(tmp_path / "cut", "ldae", 3)
     assert not index.exists()
     kept = {name: (index.parent / name).stat().st_mtime_ns for name in written[:3]}
     monkeypatch.setattr(stage, "write_inversion", write)

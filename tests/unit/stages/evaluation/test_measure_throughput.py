@@ -32,11 +32,10 @@ def measure(run, folder: Path, *names: str, **throughput: int) -> pd.DataFrame:
         derivatives=run.derivatives,
         models=run.models,
         names=list(names),
+        steps=[8, 2, 3],
         table=folder / "throughput.csv",
         threads=1,
         settings=Settings(
-            sampling=config.Sampling(clip=1.0, batch_size=3),
-            reconstruction=config.Reconstruction(steps=(8, 2, 3), control_steps=2, dae_steps=8),
             throughput=config.Throughput(**wanted),
         ),
     )
