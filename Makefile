@@ -23,7 +23,7 @@ demo: setup
 		--representation results/demo/tables/representation.csv --report results/demo/report/index.html
 
 test: setup
-	pytest -n 2 --dist loadgroup
+	pytest -n 2 --dist loadfile
 
 lint: setup
 	ruff check .

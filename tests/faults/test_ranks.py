@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 import torch
 
-pytestmark = pytest.mark.xdist_group("faults")  # they share a server
-
 
 def curve(folder: Path) -> list[dict[str, float]]:
     lines = (folder / "train.jsonl").read_text().splitlines()

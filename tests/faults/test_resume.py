@@ -14,7 +14,7 @@ import pytest
 
 from ldae.stages import train_autoencoder, train_dae, train_ldae, train_ldm, train_supervised
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
+pytestmark = pytest.mark.slow
 PATIENCE = 120  # seconds until a training must have made its next step
 SETTINGS = {
     "train-autoencoder": train_autoencoder.Settings,

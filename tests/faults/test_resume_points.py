@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import torch
 
-pytestmark = pytest.mark.xdist_group("faults")  # they share a server
 KILLS = 20
 
 

@@ -13,7 +13,7 @@ from ldae.tables import INGESTED, SCANS, read_table
 
 from .conftest import Workflow, workflow_in
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("preprocessing")]
+pytestmark = pytest.mark.slow
 
 VALIDATOR = Path(sys.executable).with_name("bids-validator-deno")
 SMALL = "synthetic: {subjects: {CN: 6, MCI: 1, AD: 6}, visits_per_subject: [2, 2], traps: false}"

@@ -10,7 +10,7 @@ from tests.acceptance.archive import SUBJECT, Archive, visit
 
 from .conftest import SMOKE, Workflow, workflow_in
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("reruns")]
+pytestmark = pytest.mark.slow
 
 OVERLAY = """
 cohort: {source: adni, download: download}

@@ -11,7 +11,7 @@ import pytest
 
 from .conftest import Workflow
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("workflow")]
+pytestmark = pytest.mark.slow
 
 TRAINED = [
     *("autoencoder", "ldm", "ldae", "ldae-volume"),
@@ -126,7 +126,7 @@ def test_touching_an_input_reruns_nothing(finished: Workflow) -> None:
         ("ldm: {training: {learning_rate: 0.001}}", AFTER_LDM),
         ("variation: {samples: 3}", {"evaluate_variation", "write_report"}),
         ("generation: {samples: 5}", {"sample_scans", "evaluate_generation", "write_report"}),
-        ("throughput: {repeats: 2}", {"measure_throughput", "compare_paper", "write_report"}),
+        ("throughput: {repeats: 1}", {"measure_throughput", "compare_paper", "write_report"}),
         ("reconstruction: {control_steps: 2}", AFTER_RECONSTRUCTION),
         ("sampling: {clip: 3.0}", AFTER_CLIP),
         ("dae_sampling: {clip: 3.0}", AFTER_RECONSTRUCTION | {"invert_scans"}),

@@ -31,8 +31,6 @@ from ldae.stages import (
 )
 from ldae.tables import SCANS, read_table, write_table
 
-pytestmark = pytest.mark.xdist_group("leakage")  # one pair of runs serves all
-
 MODELS = [
     "autoencoder",
     "ldm",
