@@ -74,6 +74,7 @@ rule evaluate_representation:
         f"{RUN}/logs/evaluate_representation.log",
     benchmark:
         f"{RUN}/benchmarks/evaluate_representation.tsv"
+    priority: 1  # last of the longest chain
     conda:
         ENVIRONMENT
     threads: threads_of("evaluate")

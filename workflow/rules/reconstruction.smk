@@ -12,6 +12,7 @@ rule invert_scans:
     wildcard_constraints:
         model="ldae|lddim|dae",
         steps=r"\d+",
+    priority: 1  # the longest evaluations wait for it
     conda:
         ENVIRONMENT
     threads: threads_of("evaluate")
