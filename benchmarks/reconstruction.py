@@ -16,7 +16,8 @@ from pathlib import Path
 import torch
 
 from ldae.config import Autoencoder, Ldae, Ldm, Preprocessing, Section
-from ldae.models.build import build_autoencoder, build_noise_predictor
+from ldae.models.autoencoder import build_autoencoder
+from ldae.models.build import build_noise_predictor
 from ldae.nets.gradient_estimator import ShiftedNoisePredictor
 from ldae.settings import load_settings
 

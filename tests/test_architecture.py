@@ -75,6 +75,37 @@ def test_packages_stay_in_their_room(path: Path) -> None:
         assert not packages & {"pandas", "nibabel", "pydantic", "lightning"}
 
 
+def reached_from(path: Path) -> set[str]:
+    """All that importing a module imports: names of packages, and of modules of this one."""
+    reached: set[str] = set()
+    waiting = [path]
+    while waiting:
+        for name in imports_of(waiting.pop()) - reached:
+            reached.add(name)
+            place = SOURCE.parent / name.replace(".", "/")
+            for each in (place.with_suffix(".py"), place.parent.with_suffix(".py")):
+                waiting += [each] if SOURCE in each.parents and each.is_file() else []
+    return reached
+
+
+@pytest.mark.parametrize(
+    ("stage", "slow"),
+    [
+        ("embed_scans", {"monai", "lightning", "sklearn"}),
+        ("predict_supervised", {"monai", "lightning", "sklearn"}),
+        ("invert_scans", {"lightning", "sklearn"}),
+        ("evaluate_probes", {"monai", "lightning", "torchvision"}),
+        ("train_ldae", {"monai"}),
+        ("train_supervised", {"monai"}),
+        ("write_report", {"monai", "lightning", "matplotlib"}),
+    ],
+)
+def test_stages_start_without_packages_they_have_no_use_for(stage: str, slow: set[str]) -> None:
+    reached = reached_from(SOURCE / "stages" / f"{stage}.py")
+    assert len(reached) > 20
+    assert not slow & {name.split(".")[0] for name in reached}
+
+
 def test_no_workflow_file_imports_the_package() -> None:
     project = SOURCE.parents[1]
     for path in [project / "Snakefile", *project.glob("workflow/rules/*.smk")]:

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from ldae import config
-from ldae.models.build import build_autoencoder, build_noise_predictor, build_semantic_encoder
+from ldae.models.autoencoder import build_autoencoder
+from ldae.models.build import build_noise_predictor, build_semantic_encoder
 from ldae.nets.autoencoder import Autoencoder
 from ldae.nets.gradient_estimator import ShiftedNoisePredictor
 from ldae.nets.semantic_encoder import SemanticEncoder, slice_positions

@@ -18,10 +18,11 @@ TRAINED = [
     *("dae", "supervised-diagnosis", "supervised-age"),
 ]
 AFTER_PROBES = {"evaluate_probes", "compare_paper", "write_report"}
-AFTER_RECONSTRUCTION = {
+AFTER_SCORES = {
     *("evaluate_reconstruction", "compare_models", "evaluate_representation"),
     *("compare_paper", "write_report"),
 }
+AFTER_RECONSTRUCTION = AFTER_SCORES | {"reconstruct_scans"}
 AFTER_CLIP = AFTER_RECONSTRUCTION | {
     *("invert_scans", "evaluate_interpolation", "evaluate_manipulation", "evaluate_variation"),
     *("sample_scans", "evaluate_generation"),
@@ -31,6 +32,7 @@ AFTER_LDM = {
     "train_ldae",
     "embed_scans",
     "invert_scans",
+    "reconstruct_scans",
     "evaluate_reconstruction",
     "compare_models",
     "evaluate_representation",
@@ -139,15 +141,31 @@ def test_an_edited_key_reruns_what_it_touches(
     assert finished.planned(change) == rules
 
 
-def test_another_number_of_steps_inverts_for_that_number_only(finished: Workflow) -> None:
-    change = finished.overlay("reconstruction: {steps: [2, 3, 4]}")
-    done = finished.run("--dry-run", configfiles=change)
+def reconstructed(finished: Workflow, change: str) -> tuple[set[str], set[str]]:
+    """The inversions and the parts of the reconstructions that a `change` makes again."""
+    done = finished.run("--dry-run", configfiles=finished.overlay(change))
     assert done.returncode == 0, done.stdout
     inverted = re.findall(r"Inverting test scans with (.*)", done.stdout)
-    assert inverted == ["ldae, 3 steps"]
-    rules = finished.planned("reconstruction: {steps: [2, 3, 4]}")
+    return set(inverted), set(re.findall(r"Reconstructing test scans: (.*)", done.stdout))
+
+
+@pytest.mark.parametrize(
+    ("change", "inverted", "parts"),
+    [
+        ("reconstruction: {steps: [2, 3, 4]}", {"ldae, 3 steps"}, {"ldae, 3 steps"}),
+        ("reconstruction: {control_steps: 2}", set(), {"controls, 2 steps"}),
+        ("reconstruction: {dae_steps: 3}", {"dae, 3 steps"}, {"dae, 3 steps"}),
+        ("dae_sampling: {clip: 3.0}", {"dae, 2 steps"}, {"dae, 2 steps"}),
+        ("bootstrap: {replicates: 30}", set(), set()),
+    ],
+)
+def test_an_edited_number_reconstructs_by_that_number_only(
+    finished: Workflow, change: str, inverted: set[str], parts: set[str]
+) -> None:
+    assert reconstructed(finished, change) == (inverted, parts)
+    rules = finished.planned(change)
     assert {"evaluate_reconstruction", "compare_models"} <= rules
-    assert not rules & {"embed_scans", "evaluate_interpolation", "evaluate_manipulation"}
+    assert not rules & {"embed_scans", "sample_scans"}
 
 
 def test_another_ldae_leaves_the_inversions_of_lddim_alone(finished: Workflow) -> None:

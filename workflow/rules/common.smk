@@ -215,20 +215,22 @@ def inversion(model, steps):
     return f"{RUN}/inversions/{model}/T{steps}/index.parquet"
 
 
-def inverting_weights(wildcards):
-    """The weights that take part in inverting scans with a model."""
+def weights_behind(model):
+    """The weights that take part in what `model` makes of scans."""
     own = {"dae": ["dae"], "lddim": ["autoencoder", "ldm"]}
-    parts = own.get(wildcards.model, ["autoencoder", "ldm", "ldae"])
+    parts = own.get(model, ["autoencoder", "ldm", "ldae"])
     return [f"{RUN}/models/{part}/weights.safetensors" for part in parts]
 
 
-def reconstructed_inversions():
-    """The inversions that reconstructions start from."""
-    settings = config["reconstruction"]
-    steps = sorted(set(settings["steps"]))
-    scored = {"ldae": steps, "lddim": steps[-1:], "dae": [settings["dae_steps"]]}
-    chosen = [model for model in scored if model in ["ldae", *config["baselines"]]]
-    return [inversion(model, T) for model in chosen for T in scored[model]]
+def inverted_for(wildcards):
+    """The inversion that a part of the reconstructions starts from."""
+    model = "ldae" if wildcards.part == "controls" else wildcards.part
+    return inversion(model, wildcards.steps)
+
+
+def reconstructed(file, parts):
+    """The file of that name of each of `parts`: what is reconstructed, with how many DDIM steps."""
+    return [f"{RUN}/reconstructions/{part}/T{steps}/{file}" for part, steps in parts]
 
 
 def encoding_weights(wildcards):
@@ -291,6 +293,17 @@ PAPERS_TABLES = [
     *("reconstruction", "models", "downstream", "interpolation", "throughput"),
 ]
 FIGURES = ["reconstruction", *EDITS, "generation"]
+INVERTED = [  # models that reconstruct from their own z_T, with each number of DDIM steps
+    (model, T)
+    for model, steps in {
+        "ldae": sorted(set(config["reconstruction"]["steps"])),
+        "lddim": [max(config["reconstruction"]["steps"])],
+        "dae": [config["reconstruction"]["dae_steps"]],
+    }.items()
+    if model in ["ldae", *config["baselines"]]
+    for T in steps
+]
+CONTROLS = ("controls", config["reconstruction"]["control_steps"])
 GENERATORS = ["ldm", "ldae"]
 TIMED = ["ldae", *[name for name in ["dae"] if name in TRAINED]]
 WEIGHTS = "resources/weights"

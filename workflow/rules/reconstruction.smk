@@ -1,7 +1,7 @@
-# A job per model and number of steps, so that one edited number inverts again for that number only.
+# A job per model and number of steps, here and below: one edited number is inverted and scored alone.
 rule invert_scans:
     input:
-        weights=inverting_weights,
+        weights=lambda wildcards: weights_behind(wildcards.model),
         scans=f"{RUN}/cohort/scans.parquet",
     output:
         f"{RUN}/inversions/{{model}}/T{{steps}}/index.parquet",
@@ -34,22 +34,24 @@ rule invert_scans:
         " --settings {params.settings:q} > {log} 2>&1"
 
 
-rule evaluate_reconstruction:
+rule reconstruct_scans:
     input:
-        **MODELS,
-        dae=weights_of("dae"),
+        weights=lambda wildcards: weights_behind(wildcards.part),
         scans=f"{RUN}/cohort/scans.parquet",
         public=PUBLIC_WEIGHTS,
-        inversions=reconstructed_inversions(),
+        inversion=inverted_for,
     output:
-        per_scan=f"{RUN}/tables/reconstruction.parquet",
-        table=f"{RUN}/tables/reconstruction.csv",
-        figure=f"{RUN}/figures/reconstruction.png",
+        scores=f"{RUN}/reconstructions/{{part}}/T{{steps}}/scores.parquet",
+        not_computed=f"{RUN}/reconstructions/{{part}}/T{{steps}}/not_computed.txt",
+        example=f"{RUN}/reconstructions/{{part}}/T{{steps}}/example.npz",
     log:
-        f"{RUN}/logs/evaluate_reconstruction.log",
+        f"{RUN}/logs/reconstruct/{{part}}_T{{steps}}.log",
     benchmark:
-        f"{RUN}/benchmarks/evaluate_reconstruction.tsv"
-    priority: 1  # the longest evaluation by far
+        f"{RUN}/benchmarks/reconstruct/{{part}}_T{{steps}}.tsv"
+    wildcard_constraints:
+        part="ldae|lddim|dae|controls",
+        steps=r"\d+",
+    priority: 1  # the longest evaluations by far
     conda:
         ENVIRONMENT
     threads: threads_of("evaluate")
@@ -58,27 +60,58 @@ rule evaluate_reconstruction:
         scans_per_batch=config["resources"]["scans_per_batch"],
     params:
         derivatives=DERIVATIVES,
-        models=subpath(input.ldae, ancestor=2),
+        models=f"{RUN}/models",
+        inversions=f"{RUN}/inversions",
+        folder=subpath(output.scores, parent=True),
         public=published("squeezenet"),
-        settings=section(
-            *("seed", "pretrained", "sampling", "dae_sampling"),
-            *("metrics", "reconstruction", "bootstrap"),
+        settings=lambda wildcards: section(
+            *("seed", "pretrained", "metrics"),
+            sampling="dae_sampling" if wildcards.part == "dae" else "sampling",
         ),
     message:
-        "Scoring reconstructions"
+        "Reconstructing test scans: {wildcards.part}, {wildcards.steps} steps"
     shell:
-        "ldae evaluate-reconstruction --scans {input.scans} --derivatives {params.derivatives}"
-        " --models {params.models} --inversions {input.inversions}"
-        " --per-scan {output.per_scan} --table {output.table}"
-        " --figure {output.figure} --threads {threads}"
-        " --batch-size {resources.scans_per_batch}"
+        "ldae reconstruct-scans --scans {input.scans} --derivatives {params.derivatives}"
+        " --models {params.models} --inversions {params.inversions}"
+        " --part {wildcards.part} --steps {wildcards.steps} --folder {params.folder}"
+        " --threads {threads} --batch-size {resources.scans_per_batch}"
+        " --settings {params.settings:q} > {log} 2>&1"
+
+
+rule evaluate_reconstruction:
+    input:
+        scores=reconstructed("scores.parquet", [*INVERTED, CONTROLS]),
+        not_computed=reconstructed("not_computed.txt", [*INVERTED, CONTROLS]),
+        examples=reconstructed("example.npz", [("ldae", CONTROLS[1]), CONTROLS]),
+    output:
+        per_scan=f"{RUN}/tables/reconstruction.parquet",
+        table=f"{RUN}/tables/reconstruction.csv",
+        figure=f"{RUN}/figures/reconstruction.png",
+    log:
+        f"{RUN}/logs/evaluate_reconstruction.log",
+    benchmark:
+        f"{RUN}/benchmarks/evaluate_reconstruction.tsv"
+    priority: 1  # the representation's evaluation waits for it
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        **resources("preprocess"),
+    params:
+        parts=lambda wildcards, input: [os.path.dirname(path) for path in input.scores],
+        settings=section("seed", "bootstrap"),
+    message:
+        "Gathering the scores of reconstructions"
+    shell:
+        "ldae evaluate-reconstruction --parts {params.parts} --examples {input.examples}"
+        " --per-scan {output.per_scan} --table {output.table} --figure {output.figure}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 
 rule compare_models:
     input:
         reconstruction=f"{RUN}/tables/reconstruction.csv",
-        inversions=reconstructed_inversions(),
+        inversions=[inversion(model, T) for model, T in INVERTED],
         embeddings=[
             f"{RUN}/embeddings/{model}.parquet"
             for model in ("ldae", "dae")

@@ -11,7 +11,7 @@ rule train_ldae:
     benchmark:
         f"{RUN}/benchmarks/train_{{model}}.tsv"
     wildcard_constraints:
-        model="ldae|ldae-volume",
+        model="ldae",
     priority: 1  # most other jobs wait for it
     conda:
         ENVIRONMENT
@@ -36,6 +36,12 @@ rule train_ldae:
         " --model {params.model} --state {params.state} --devices {resources.gpu}"
         " --threads {threads}"
         " --settings {params.settings:q} > {log} 2>&1"
+
+
+use rule train_ldae as train_ldae_volume with:
+    wildcard_constraints:
+        model="ldae-volume",
+    priority: 0
 
 
 rule embed_scans:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ldae.config import Probe
 from ldae.errors import UserError
-from ldae.metrics.probe import LinearProbe, TooFewSubjects
+from ldae.metrics.probe import Lesson, LinearProbe, TooFewSubjects
 from ldae.metrics.statistics import Array
 from ldae.metrics.tasks import AD_VS_CN, AGE, POSITIVE, Task
 
@@ -69,7 +69,8 @@ def fit_on(task: Task, rows: pd.DataFrame, codes: NDArray[Any], settings: Probe)
     if not asked.any():
         raise TooFewSubjects(f"{task.name}: no training scan to fit its probe on")
     subjects = rows["participant_id"].to_numpy()[asked]
-    return task.fit(codes[asked], task.target(rows[asked]), subjects, settings)
+    target = task.target(rows[asked])
+    return task.fit(Lesson(codes[asked], target, subjects=subjects, settings=settings))
 
 
 def random_direction(dim: int, *, besides: list[Array], seeds: list[int]) -> Array:

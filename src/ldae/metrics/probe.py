@@ -7,8 +7,8 @@ choose another regularisation; without one the folds follow the order of the sca
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Self, TypeVar
+from dataclasses import KW_ONLY, asdict, dataclass, replace
+from typing import Any, Generic, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from typing_extensions import TypeVar  # of a default, which Python 3.11 does not know
 
 from ldae.config import Probe
 from ldae.errors import UserError
@@ -94,64 +95,64 @@ class ClassProbe:
         return asdict(self)
 
 
-P = TypeVar("P", LinearProbe, ClassProbe)
+P = TypeVar("P", bound=LinearProbe | ClassProbe, default=LinearProbe)
 
 
-def fit_diagnosis(
-    codes: NDArray[Any],
-    positive: NDArray[Any],
-    subjects: NDArray[Any],
-    settings: Probe,
-    seed: int | None = None,
-    fitted: Sequence[LinearProbe] = (),
-) -> LinearProbe:
-    """Logistic regression of `positive` `(N,)` on codes `(N, E)`; C by subject-grouped log-loss.
+@dataclass(frozen=True)
+class Lesson(Generic[P]):
+    """What a probe learns from: codes `(N, E)` of scans, what to tell of them, and whose they are.
 
-    One of the probes `fitted` to the same is returned when it has the C that is chosen.
+    Attributes:
+        codes: `(N, E)`.
+        target: `(N,)`, the truth of each scan.
+        subjects: `(N,)`, whose scan it is.
+        settings: what to choose among, and in how many folds.
+        seed: draws folds; None: those that go without saying.
+        fitted: probes of the same codes and target, of which one may be the answer.
+    """
+
+    codes: NDArray[Any]
+    target: NDArray[Any]
+    _: KW_ONLY
+    subjects: NDArray[Any]
+    settings: Probe
+    seed: int | None = None
+    fitted: Sequence[P] = ()
+
+
+def fit_diagnosis(lesson: Lesson) -> LinearProbe:
+    """Logistic regression of the target, true or false; C by subject-grouped log-loss.
+
+    One of the probes that were fitted is returned when it has the C that is chosen.
 
     Raises:
         TooFewSubjects: fewer than two subjects in either class.
     """
-    classes = np.asarray(positive, int)
-    search = _logistic_search(classes, subjects, settings, seed, count=2)
-    chosen = _choice(search, codes, classes, subjects)
-    return _among(fitted, chosen) or _linear(*_final(search, codes, classes), chosen)
+    asked = replace(lesson, target=np.asarray(lesson.target, int))
+    search = _logistic_search(asked, count=2)
+    chosen = _choice(search, asked)
+    return _among(asked.fitted, chosen) or _linear(*_final(search, asked), chosen)
 
 
-def fit_classes(
-    codes: NDArray[Any],
-    classes: NDArray[Any],
-    subjects: NDArray[Any],
-    settings: Probe,
-    seed: int | None = None,
-    fitted: Sequence[ClassProbe] = (),
-    *,
-    count: int,
-) -> ClassProbe:
-    """Multinomial logistic regression of `classes` `(N,)`, 0 to `count` - 1, on codes `(N, E)`.
+def fit_classes(lesson: Lesson[ClassProbe], *, count: int) -> ClassProbe:
+    """Multinomial logistic regression of the target, classes 0 to `count` - 1.
 
     Raises:
         TooFewSubjects: fewer than two subjects in a class.
     """
-    search = _logistic_search(classes, subjects, settings, seed, count=count)
-    chosen = _choice(search, codes, classes, subjects)
-    return _among(fitted, chosen) or ClassProbe(*_final(search, codes, classes), chosen)
+    search = _logistic_search(lesson, count=count)
+    chosen = _choice(search, lesson)
+    return _among(lesson.fitted, chosen) or ClassProbe(*_final(search, lesson), chosen)
 
 
-def fit_age(
-    codes: NDArray[Any],
-    ages: NDArray[Any],
-    subjects: NDArray[Any],
-    settings: Probe,
-    seed: int | None = None,
-    fitted: Sequence[LinearProbe] = (),
-) -> LinearProbe:
-    """Ridge regression of ages `(N,)` on codes `(N, E)`; penalty by subject-grouped squared error.
+def fit_age(lesson: Lesson) -> LinearProbe:
+    """Ridge regression of the target, ages; penalty by subject-grouped squared error.
 
     Raises:
         TooFewSubjects: fewer than two subjects.
     """
-    folds = _folds(settings.folds, len(np.unique(subjects)))
+    settings, seed = lesson.settings, lesson.seed
+    folds = _folds(settings.folds, len(np.unique(lesson.subjects)))
     search = GridSearchCV(
         make_pipeline(StandardScaler(), Ridge()),
         {"ridge__alpha": sorted(settings.ridge_penalty, reverse=True)},
@@ -160,25 +161,19 @@ def fit_age(
         refit=False,
         error_score="raise",
     )
-    chosen = _choice(search, codes, ages, subjects)
-    return _among(fitted, chosen) or _linear(*_final(search, codes, ages), chosen)
+    chosen = _choice(search, lesson)
+    return _among(lesson.fitted, chosen) or _linear(*_final(search, lesson), chosen)
 
 
 Numbers = tuple[float, ...]
 Found = tuple[Numbers, Numbers, tuple[Numbers, ...], Numbers]  # mean, std, weights, biases
 
 
-def _logistic_search(
-    classes: NDArray[np.int_],
-    subjects: NDArray[Any],
-    settings: Probe,
-    seed: int | None,
-    *,
-    count: int,
-) -> GridSearchCV:
+def _logistic_search(lesson: Lesson[P], *, count: int) -> GridSearchCV:
     """The search for the C of a logistic regression that tells `count` classes apart."""
-    smallest = min(len(np.unique(subjects[classes == each])) for each in range(count))
-    folds = _folds(settings.folds, smallest)
+    settings, seed = lesson.settings, lesson.seed
+    members = [lesson.subjects[lesson.target == each] for each in range(count)]
+    folds = _folds(settings.folds, min(len(np.unique(subjects)) for subjects in members))
     return GridSearchCV(
         make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)),
         {"logisticregression__C": sorted(settings.inverse_regularisation)},
@@ -189,17 +184,16 @@ def _logistic_search(
     )
 
 
-def _choice(
-    search: GridSearchCV, codes: NDArray[Any], target: NDArray[Any], subjects: NDArray[Any]
-) -> float:
+def _choice(search: GridSearchCV, lesson: Lesson[P]) -> float:
     """The regularisation that cross-validation chooses."""
-    search.fit(codes, target, groups=subjects)
+    search.fit(lesson.codes, lesson.target, groups=lesson.subjects)
     return float(next(iter(search.best_params_.values())))
 
 
-def _final(search: GridSearchCV, codes: NDArray[Any], target: NDArray[Any]) -> Found:
+def _final(search: GridSearchCV, lesson: Lesson[P]) -> Found:
     """What is fitted to all codes with the regularisation that was chosen."""
-    scaler, model = clone(search.estimator).set_params(**search.best_params_).fit(codes, target)
+    pipeline = clone(search.estimator).set_params(**search.best_params_)
+    scaler, model = pipeline.fit(lesson.codes, lesson.target)
     return (
         tuple(scaler.mean_.tolist()),
         tuple(scaler.scale_.tolist()),

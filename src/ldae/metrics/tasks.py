@@ -1,47 +1,32 @@
 """What linear probes are asked: of which scans, the truth, and what is known without any."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, Protocol
+from typing import Any, Generic
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from typing_extensions import TypeVar  # of a default, which Python 3.11 does not know
 
-from ldae.config import Probe
 from ldae.errors import UserError
 from ldae.metrics.calibration import class_calibration, two_class_calibration
 from ldae.metrics.classification import class_statistics, two_class_statistics
 from ldae.metrics.paper_probe import fit_age_as_paper, fit_diagnosis_as_paper
-from ldae.metrics.probe import ClassProbe, LinearProbe, fit_age, fit_classes, fit_diagnosis
+from ldae.metrics.probe import (
+    ClassProbe,
+    Lesson,
+    LinearProbe,
+    P,
+    fit_age,
+    fit_classes,
+    fit_diagnosis,
+)
 from ldae.metrics.regression import error_statistics
 from ldae.metrics.statistics import Array, Statistic
 
 POSITIVE, NEGATIVE = "AD", "CN"
 CLASSES = ("CN", "MCI", "AD")
-
-P = TypeVar("P", default=LinearProbe)
-
-
-class Fit(Protocol[P]):
-    """Fits a probe on codes `(N, E)`; another `seed`, other folds.
-
-    `fitted` are probes of the same codes and target, of which one may be the answer.
-    """
-
-    def __call__(
-        self,
-        codes: NDArray[Any],
-        target: NDArray[Any],
-        subjects: NDArray[Any],
-        settings: Probe,
-        seed: int | None = None,
-        fitted: Sequence[P] = (),
-        /,
-    ) -> P:
-        """The probe."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +36,7 @@ class Task(Generic[P]):
     name: str
     eligible: Callable[[pd.DataFrame], "pd.Series[bool]"]
     target: Callable[[pd.DataFrame], NDArray[Any]]
-    fit: Fit[P]
+    fit: Callable[[Lesson[P]], P]
     predict: Callable[[P, NDArray[Any]], Array]
     statistics: Callable[[NDArray[Any], NDArray[Any]], dict[str, Statistic]]
     demographics: tuple[str, ...]  # what `demographics` may tell for it

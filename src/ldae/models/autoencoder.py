@@ -1,4 +1,4 @@
-"""A trained autoencoder, ready to compress volumes."""
+"""The autoencoder: untrained, and trained and ready to compress volumes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,13 +7,11 @@ import torch
 from torch import Tensor
 
 from ldae import config
-from ldae.models.build import Shape, build_autoencoder
+from ldae.models.build import LatentShape, Shape
 from ldae.models.stored import frozen, stored_key, stored_shape
 from ldae.nets.autoencoder import Autoencoder
 from ldae.runtime import pick_device
 from ldae.weights.folder import load_model_config, load_weights
-
-LatentShape = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,12 @@ class LatentAutoencoder:
         """Mean and standard deviation (B, C, X, Y, Z) of the latents of volumes (B, 1, X, Y, Z)."""
         mean, std = self.autoencoder.encode(x.to(self.device))
         return mean, std
+
+
+def build_autoencoder(network: config.AutoencoderNetwork) -> Autoencoder:
+    """The autoencoder of `network`, untrained; its memory format is the faster one."""
+    autoencoder = Autoencoder(**network.model_dump())
+    return autoencoder.to(memory_format=torch.channels_last_3d)
 
 
 def load_autoencoder(folder: Path, *, device: torch.device | None = None) -> LatentAutoencoder:

@@ -1,23 +1,16 @@
-"""Untrained networks from their settings."""
+"""Untrained networks from their settings; for the autoencoder see `models.autoencoder`."""
 
-import torch
 from torch import nn
 
 from ldae import config
-from ldae.nets.autoencoder import Autoencoder
 from ldae.nets.gradient_estimator import ShiftedNoisePredictor
 from ldae.nets.semantic_encoder import SemanticEncoder, StandardisedEncoder
 from ldae.nets.unet import NoisePredictor
 from ldae.nets.volumetric_encoder import VolumetricEncoder
 
 Shape = tuple[int, int, int]
+LatentShape = tuple[int, int, int, int]
 SemanticNetwork = SemanticEncoder | VolumetricEncoder | StandardisedEncoder
-
-
-def build_autoencoder(network: config.AutoencoderNetwork) -> Autoencoder:
-    """The autoencoder of `network`, untrained; its memory format is the faster one."""
-    autoencoder = Autoencoder(**network.model_dump())
-    return autoencoder.to(memory_format=torch.channels_last_3d)
 
 
 def build_noise_predictor(network: config.UNet, latent_channels: int) -> NoisePredictor:

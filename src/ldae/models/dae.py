@@ -11,8 +11,7 @@ from ldae import config
 from ldae.diffusion import ddim
 from ldae.diffusion.schedule import NoiseSchedule
 from ldae.diffusion.voxels import from_signed, to_signed
-from ldae.models.autoencoder import LatentShape
-from ldae.models.build import Shape, build_semantic_encoder
+from ldae.models.build import LatentShape, Shape, build_semantic_encoder
 from ldae.models.stored import (
     frozen,
     require_kind,

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from ldae.diffusion.schedule import NoiseSchedule
-from ldae.models.autoencoder import LatentShape
-from ldae.models.build import Shape
+from ldae.models.build import LatentShape, Shape
 
 
 class DiffusionAutoencoder(Protocol):

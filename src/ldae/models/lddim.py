@@ -8,8 +8,8 @@ from torch import Tensor
 
 from ldae.diffusion import ddim
 from ldae.diffusion.schedule import NoiseSchedule
-from ldae.models.autoencoder import LatentShape, load_autoencoder
-from ldae.models.build import Shape
+from ldae.models.autoencoder import load_autoencoder
+from ldae.models.build import LatentShape, Shape
 from ldae.models.ldm import load_ldm
 from ldae.models.stored import require_match
 from ldae.models.together import together

@@ -1,12 +1,10 @@
 """The figure of reconstructions: one scan beside what the models make of it."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ldae.report.figures import Row, Volume, centre_of, draw_rows
+from ldae.errors import UserError
+from ldae.report.examples import Example
+from ldae.report.figures import Row, centre_of, draw_rows
 
 # Columns: model and start as in `tables/reconstruction.csv`, and what they are called.
 DRAWN = {
@@ -17,18 +15,22 @@ DRAWN = {
 }
 
 
-def draw_reconstruction(
-    path: Path,
-    name: str,
-    scan: Volume,
-    brain: NDArray[np.bool_],
-    made: Mapping[tuple[str, str], Volume],
-) -> None:
-    """Draw a scan (X, Y, Z), its reconstructions `made` by model and start, and what these add.
+def draw_reconstruction(path: Path, example: Example) -> None:
+    """Draw a scan, its reconstructions that are in `DRAWN`, and what these add.
 
-    `name` says of whom and with how many steps; slices go through the middle of `brain`.
+    Slices go through the middle of the brain.
+
+    Raises:
+        UserError: the example lacks one of them.
     """
-    drawn = [made[key].clip(0, 1) for key in DRAWN]
+    absent = [" ".join(key) for key in DRAWN if key not in example.made]
+    if absent:
+        raise UserError(
+            f"--examples: no {', '.join(absent)}; give those of ldae and of controls, made with "
+            "the same number of steps"
+        )
+    scan = example.scan
+    drawn = [example.made[key].clip(0, 1) for key in DRAWN]
     differences = [None, *[volume - scan for volume in drawn]]
     rows = [
         row
@@ -40,8 +42,8 @@ def draw_reconstruction(
     ]
     draw_rows(
         path,
-        title=f"Reconstruction of {name}",
+        title=f"Reconstruction of {example.name}",
         columns=["scan", *DRAWN.values()],
         rows=rows,
-        centre=centre_of(brain),
+        centre=centre_of(example.brain),
     )

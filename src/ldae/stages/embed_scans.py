@@ -1,37 +1,23 @@
 """Store every scan's semantic code, by a trained encoder or by the LDAE's untrained."""
 
 import logging
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ldae.config import Section
 from ldae.data.batches import ScanBatches
 from ldae.data.choices import take_split
 from ldae.data.embeddings import write_embeddings
 from ldae.data.volumes import VolumeSet
-from ldae.models.autoencoder import load_autoencoder
-from ldae.models.build import build_semantic_encoder
-from ldae.models.dae import load_dae
-from ldae.models.diffusion_autoencoder import DiffusionAutoencoder
-from ldae.models.encoder import standardise
-from ldae.models.ldae import load_ldae
-from ldae.models.stored import stored_encoder
+from ldae.models.build import SemanticNetwork, Shape, build_semantic_encoder
+from ldae.models.encoder import load_encoder, standardise
+from ldae.models.stored import stored_encoder, stored_key, stored_shape
 from ldae.runtime import pick_device, seeded_generator, use_threads
 from ldae.tables import SCANS, read_table
 from ldae.weights.folder import load_model_config
-
-Encode = Callable[[Tensor], Tensor]  # (B, 1, X, Y, Z) to (B, E)
-TRAINED: dict[str, Callable[..., DiffusionAutoencoder]] = {
-    "ldae": load_ldae,
-    "ldae-volume": partial(load_ldae, name="ldae-volume"),
-    "dae": load_dae,
-}
 
 
 class Settings(Section):
@@ -56,8 +42,8 @@ def embed_scans(
     Args:
         scans: the table of scans (`cohort/scans.parquet`).
         derivatives: the folder its volumes lie in.
-        models: the folder of the models; `ldae` and `ldae-volume` need `autoencoder` and `ldm`
-            beside their own.
+        models: the folder of the models. Of `autoencoder`, which all but `dae` need beside their
+            own, only the grid is read: no other network than the encoder is loaded.
         encoder: of a trained model, or the control `random-init`: the LDAE's architecture with
             fresh weights, standardised on training volumes as the trained one was before training.
         embeddings: the table to write.
@@ -68,23 +54,28 @@ def embed_scans(
     use_threads(threads)
     device = pick_device()
     rows = take_split(read_table(scans, SCANS), "train", "validation", "test")
+    shape = _volume_shape(models / ("dae" if encoder == "dae" else "autoencoder"))
     if encoder == "random-init":
         volumes = VolumeSet(rows[rows["split"] == "train"], derivatives)
-        encode = _untrained(models, volumes, settings.seed, device)
+        network = _untrained(models / "ldae", shape, volumes, settings.seed).to(device)
     else:
-        encode = TRAINED[encoder](models, device=device).encode
+        network = load_encoder(models / encoder, shape, device=device)
     batches = ScanBatches(rows, derivatives, batch_size, device)
     with torch.inference_mode():
-        codes = [encode(batch.x).float().cpu().numpy() for batch in batches]
+        codes = [network(batch.x).float().cpu().numpy() for batch in batches]
     write_embeddings(rows, np.concatenate(codes), embeddings)
     logging.info("%d scans encoded by %s", len(rows), encoder)
 
 
-def _untrained(models: Path, volumes: VolumeSet, seed: int, device: torch.device) -> Encode:
-    form = stored_encoder(load_model_config(models / "ldae"), models / "ldae")
-    shape = load_autoencoder(models / "autoencoder").volume_shape
+def _volume_shape(folder: Path) -> Shape:
+    return stored_shape(stored_key(load_model_config(folder), "volume_shape", folder))
+
+
+def _untrained(folder: Path, shape: Shape, volumes: VolumeSet, seed: int) -> SemanticNetwork:
+    """An encoder of the form of the one in `folder`."""
+    form = stored_encoder(load_model_config(folder), folder)
     with torch.random.fork_rng():
         torch.manual_seed(seeded_generator(seed, "random-init").initial_seed())
         network = build_semantic_encoder(form, shape)
     standardise(network, volumes, name="random-init")
-    return network.eval().to(device)
+    return network.eval()

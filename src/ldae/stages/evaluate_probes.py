@@ -26,7 +26,7 @@ from ldae.data.embeddings import read_embeddings
 from ldae.data.predictions import read_predictions
 from ldae.errors import UserError
 from ldae.metrics.groups import age_tertiles, groups_of
-from ldae.metrics.probe import TooFewSubjects
+from ldae.metrics.probe import Lesson, TooFewSubjects
 from ldae.metrics.scoring import BOUNDS, CALIBRATION, METRICS, Line, Scorer, unscored
 from ldae.metrics.statistics import Array
 from ldae.metrics.tasks import CLASSES, TASKS, Task, demographics, trained_for
@@ -170,12 +170,16 @@ def _answer(
     settings: Settings,
 ) -> Answer:
     """What a probe of `known` codes says of `held_out` ones, and probes with folds drawn anew."""
-    target, subjects = task.target(seen), seen["participant_id"].to_numpy()
-
+    lesson = Lesson[Any](
+        known,
+        task.target(seen),
+        subjects=seen["participant_id"].to_numpy(),
+        settings=settings.probe,
+    )
     drawn = np.random.SeedSequence(settings.seed).generate_state(settings.downstream.seeds)
     probes: list[Any] = []
     for seed in (None, *map(int, drawn)):
-        probes.append(task.fit(known, target, subjects, settings.probe, seed, probes))
+        probes.append(task.fit(replace(lesson, seed=seed, fitted=probes)))
     first, *others = (
         Answer(encoder, task.predict(probe, held_out), probe.as_json()) for probe in probes
     )

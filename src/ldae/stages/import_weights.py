@@ -9,7 +9,8 @@ import torch
 
 from ldae import config
 from ldae.errors import UserError
-from ldae.models.build import build_autoencoder, build_noise_predictor, build_semantic_encoder
+from ldae.models.autoencoder import build_autoencoder
+from ldae.models.build import build_noise_predictor, build_semantic_encoder
 from ldae.nets.gradient_estimator import ShiftedNoisePredictor
 from ldae.runtime import atomic_folder, sha256
 from ldae.weights import original

@@ -7,7 +7,8 @@ from math import ceil, prod
 import torch
 
 from ldae import config
-from ldae.models.build import build_autoencoder, build_noise_predictor, build_semantic_encoder
+from ldae.models.autoencoder import build_autoencoder
+from ldae.models.build import build_noise_predictor, build_semantic_encoder
 from ldae.models.dae import build_voxel_noise_predictor
 from ldae.nets.autoencoder import build_discriminator
 from ldae.nets.gradient_estimator import ShiftedNoisePredictor

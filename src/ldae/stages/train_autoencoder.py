@@ -7,7 +7,6 @@ kept are the moving average at the best validation L1.
 import logging
 from pathlib import Path
 
-import pandas as pd
 import torch
 from lightning.fabric import Fabric
 from monai.losses import PatchAdversarialLoss
@@ -15,15 +14,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ldae import config
-from ldae.data.cache import VolumeCache
-from ldae.data.choices import take_split
 from ldae.data.examples import VolumeExamples
+from ldae.data.training_scans import TrainingScans
 from ldae.data.volumes import VolumeSet, common_shape, voxel_spacing
-from ldae.models.build import build_autoencoder
+from ldae.models.autoencoder import build_autoencoder
 from ldae.nets.autoencoder import Autoencoder, build_discriminator
 from ldae.nets.recompute import recompute_activations
 from ldae.runtime import seeded_generator, write_text
-from ldae.tables import SCANS, read_table, scan_names
 from ldae.training.autoencoding import AdversarialStep, AutoencoderObjective, channel_kl
 from ldae.training.checkpoint import Checkpoint
 from ldae.training.fabric import launch
@@ -73,13 +70,9 @@ def train_autoencoder(
     checkpoint = Checkpoint(state)
     training = settings.autoencoder.training
     fabric = launch(training, devices=devices, threads=threads)
-    table = read_table(scans, SCANS)
-    train, validation = (take_split(table, side) for side in ("train", "validation"))
-    cache = VolumeCache(
-        state.parent / "volumes", keep=[*train["volume_sha256"], *validation["volume_sha256"]]
-    )
-    training_volumes = VolumeSet(train, derivatives, cache=cache)
-    shape = common_shape(training_volumes)
+    sides = TrainingScans.open(scans, derivatives, state=state)
+    volumes, held_out = sides.train.volumes, sides.validation.volumes
+    shape = common_shape(volumes)
     losses = settings.autoencoder.loss
 
     torch.manual_seed(seeded_generator(settings.seed, "autoencoder").initial_seed())
@@ -120,17 +113,16 @@ def train_autoencoder(
         adversarial_weight=losses.adversarial,
         adversarial_after=losses.adversarial_after,
     )
-    held_out = VolumeSet(validation, derivatives, cache=cache)
     outcome = fit(
         step,
         name="autoencoder",
         fabric=fabric,
-        train=VolumeExamples(training_volumes, scan_names(train), autoencoder.latent_shape(shape)),
+        train=VolumeExamples(volumes, sides.train.names, autoencoder.latent_shape(shape)),
         validate=lambda: _validate(autoencoder, held_out, fabric),
         settings=training,
         seed=settings.seed,
         checkpoint=checkpoint,
-        origin=_origin(settings, train, validation),
+        origin=_origin(settings, sides),
         prepare=lambda: None,
     )
     if not fabric.is_global_zero:
@@ -143,7 +135,7 @@ def train_autoencoder(
             "model": "autoencoder",
             "network": settings.autoencoder.network.model_dump(mode="json"),
             "volume_shape": list(shape),
-            "spacing_mm": voxel_spacing(training_volumes.paths[0]),
+            "spacing_mm": voxel_spacing(volumes.paths[0]),
             "perceptual_loss": perceptual is not None,
             "settings": settings.model_dump(mode="json"),
             "fingerprint": outcome.fingerprint,
@@ -175,11 +167,11 @@ def _validate(autoencoder: Autoencoder, volumes: VolumeSet, fabric: Fabric) -> d
     return measured | {"kl_per_value": float(divergence.mean()), "idle_channels": float(idle)}
 
 
-def _origin(settings: Settings, train: pd.DataFrame, validation: pd.DataFrame) -> dict[str, object]:
+def _origin(settings: Settings, sides: TrainingScans) -> dict[str, object]:
     lpips = SQUEEZENET.name if settings.autoencoder.loss.perceptual > 0 else None
     return {
         "settings": settings.model_dump(mode="json"),
         "lpips": published_sha256(settings.pretrained, lpips),
-        "train": train["volume_sha256"].tolist(),
-        "validation": validation["volume_sha256"].tolist(),
+        "train": sides.train.hashes,
+        "validation": sides.validation.hashes,
     }

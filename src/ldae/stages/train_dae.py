@@ -9,17 +9,16 @@ from pathlib import Path
 import torch
 
 from ldae import config
-from ldae.data.cache import VolumeCache
-from ldae.data.choices import other_subjects, take_split
+from ldae.data.choices import other_subjects
 from ldae.data.examples import EvenTimes, Times, VoxelExamples
-from ldae.data.volumes import VolumeSet, common_shape, voxel_spacing
+from ldae.data.training_scans import TrainingScans
+from ldae.data.volumes import common_shape, voxel_spacing
 from ldae.diffusion.schedule import NoiseSchedule
 from ldae.models.dae import build_voxel_noise_predictor, voxel_representation
 from ldae.models.encoder import imagenet_name, new_encoder, standardise
 from ldae.nets.recompute import recompute_activations
 from ldae.objectives import VoxelObjective
 from ldae.runtime import seeded_generator, write_text
-from ldae.tables import SCANS, read_table, scan_names
 from ldae.training.batches import FixedBatches
 from ldae.training.checkpoint import Checkpoint
 from ldae.training.fabric import launch
@@ -66,14 +65,8 @@ def train_dae(
     checkpoint = Checkpoint(state)
     training = settings.dae.training
     fabric = launch(training, devices=devices, threads=threads)
-    table = read_table(scans, SCANS)
-    train, held_out = (take_split(table, side) for side in ("train", "validation"))
-    hashes = {"train": train["volume_sha256"], "validation": held_out["volume_sha256"]}
-    cache = VolumeCache(
-        state.parent / "volumes", keep=[key for of in hashes.values() for key in of]
-    )
-    volumes = VolumeSet(train, derivatives, cache=cache)
-    held_out_volumes = VolumeSet(held_out, derivatives, cache=cache)
+    sides = TrainingScans.open(scans, derivatives, state=state)
+    volumes, held_out = sides.train.volumes, sides.validation
     shape = common_shape(volumes)
     encoder = settings.dae.semantic_encoder
 
@@ -86,17 +79,17 @@ def train_dae(
     objective = VoxelObjective(semantic_encoder, noise_predictor, schedule)
     times = Times.uniform(schedule.timesteps)
     examples = EvenTimes.covering(
-        VoxelExamples(held_out_volumes, scan_names(held_out), times), draws=VALIDATION_DRAWS
+        VoxelExamples(held_out.volumes, held_out.names, times), draws=VALIDATION_DRAWS
     )
     validate = CodeValidation(
         "dae",
         semantic_encoder=semantic_encoder,
         given_code=objective.given_code,
         without_code=None,
-        volumes=held_out_volumes,
+        volumes=held_out.volumes,
         batches=FixedBatches(examples, training.batch_size, settings.seed),
-        scans=scan_names(held_out),
-        partners=other_subjects(held_out),
+        scans=held_out.names,
+        partners=other_subjects(held_out.rows),
         timesteps=schedule.timesteps,
         fabric=fabric,
     )
@@ -110,7 +103,7 @@ def train_dae(
         ),
         name="dae",
         fabric=fabric,
-        train=VoxelExamples(volumes, scan_names(train), times),
+        train=VoxelExamples(volumes, sides.train.names, times),
         validate=validate,
         settings=training,
         seed=settings.seed,
@@ -118,7 +111,8 @@ def train_dae(
         origin={
             "settings": settings.model_dump(mode="json"),
             "imagenet": published_sha256(settings.pretrained, imagenet_name(encoder)),
-            **{side: of.tolist() for side, of in hashes.items()},
+            "train": sides.train.hashes,
+            "validation": held_out.hashes,
         },
         prepare=lambda: standardise(semantic_encoder, volumes, name="dae"),
     )

@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 
 from ldae import config
-from ldae.data.cache import VolumeCache
-from ldae.data.choices import other_subjects, take_split
+from ldae.data.choices import other_subjects
 from ldae.data.examples import EvenTimes, LatentExamples, PairedExamples, Times
 from ldae.data.latents import LatentSet, read_scale
-from ldae.data.volumes import VolumeSet, common_shape
+from ldae.data.training_scans import TrainingScans
+from ldae.data.volumes import common_shape
 from ldae.errors import UserError
 from ldae.models.build import representation
 from ldae.models.encoder import imagenet_name, new_encoder, standardise
@@ -19,7 +19,6 @@ from ldae.nets.gradient_estimator import ShiftedNoisePredictor
 from ldae.nets.recompute import recompute_activations
 from ldae.objectives import RepresentationObjective
 from ldae.runtime import seeded_generator, write_text
-from ldae.tables import SCANS, read_table
 from ldae.training.batches import FixedBatches
 from ldae.training.checkpoint import Checkpoint
 from ldae.training.fabric import launch
@@ -70,21 +69,17 @@ def train_ldae(
     checkpoint, name = Checkpoint(state), model.name
     training = settings.ldae.training
     fabric = launch(training, devices=devices, threads=threads)
-    table = read_table(scans, SCANS)
-    rows = {side: take_split(table, side) for side in ("train", "validation")}
-    cache = VolumeCache(
-        state.parent / "volumes", keep=[key for of in rows.values() for key in of["volume_sha256"]]
-    )
-    volumes = {side: VolumeSet(of, derivatives, cache=cache) for side, of in rows.items()}
-    train = LatentSet(latents, rows["train"], use=settings.latents.use)
-    held_out = LatentSet(latents, rows["validation"], use="mean")
+    sides = TrainingScans.open(scans, derivatives, state=state)
+    volumes = sides.train.volumes
+    train = LatentSet(latents, sides.train.rows, use=settings.latents.use)
+    held_out = LatentSet(latents, sides.validation.rows, use="mean")
     encoder = settings.ldae.semantic_encoder
 
     base = load_ldm(ldm, device=fabric.device)
     _require_latents_of(base, ldm, latents)
     torch.manual_seed(seeded_generator(settings.seed, "ldae").initial_seed())
     semantic_encoder = new_encoder(
-        encoder, common_shape(volumes["train"]), pretrained=settings.pretrained, name=name
+        encoder, common_shape(volumes), pretrained=settings.pretrained, name=name
     )
     shifted = ShiftedNoisePredictor(base.noise_predictor, encoder.embedding_dim)
     if training.activation_checkpointing:
@@ -101,16 +96,13 @@ def train_ldae(
         semantic_encoder=semantic_encoder,
         given_code=objective.given_code,
         without_code=objective.without_code,
-        volumes=volumes["validation"],
+        volumes=sides.validation.volumes,
         batches=FixedBatches(examples, training.batch_size, settings.seed),
         scans=held_out.names,
-        partners=other_subjects(rows["validation"]),
+        partners=other_subjects(sides.validation.rows),
         timesteps=timesteps,
         fabric=fabric,
     )
-
-    def prepare() -> None:
-        standardise(semantic_encoder, volumes["train"], name=name)
 
     outcome = fit(
         GradientStep(
@@ -123,7 +115,7 @@ def train_ldae(
         name=name,
         fabric=fabric,
         train=PairedExamples(
-            volumes["train"],
+            volumes,
             LatentExamples(train, Times.focused(timesteps, settings.ldae.timesteps)),
         ),
         validate=validate,
@@ -137,7 +129,7 @@ def train_ldae(
             "train": train.fingerprints,  # of volume and autoencoder
             "validation": held_out.fingerprints,
         },
-        prepare=prepare,
+        prepare=lambda: standardise(semantic_encoder, volumes, name=name),
     )
     if not fabric.is_global_zero:
         return

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 import torch.nn.functional as F
 from lightning.fabric import Fabric
@@ -15,10 +14,9 @@ from sklearn.metrics import matthews_corrcoef
 from torch import Tensor
 
 from ldae import config
-from ldae.data.cache import VolumeCache
-from ldae.data.choices import take_split
 from ldae.data.examples import LabelledExamples
-from ldae.data.volumes import VolumeSet, common_shape, voxel_spacing
+from ldae.data.training_scans import TrainingScans
+from ldae.data.volumes import common_shape, voxel_spacing
 from ldae.errors import UserError
 from ldae.metrics.tasks import AD_VS_CN, AGE
 from ldae.models.encoder import imagenet_name, new_encoder, standardise
@@ -26,7 +24,6 @@ from ldae.models.supervised import Task, with_head
 from ldae.nets.recompute import recompute_activations
 from ldae.objectives import SupervisedObjective
 from ldae.runtime import seeded_generator, write_text
-from ldae.tables import SCANS, read_table, scan_names
 from ldae.training.batches import Batch, FixedBatches
 from ldae.training.checkpoint import Checkpoint
 from ldae.training.fabric import launch
@@ -130,14 +127,11 @@ def train_supervised(
     training, encoder = asked.training, asked.semantic_encoder
     used = settings.model_dump(mode="json", include={"seed", "pretrained", f"supervised_{task}"})
     fabric = launch(training, devices=devices, threads=threads)
-    table = read_table(scans, SCANS)
-    sides = {side: take_split(table, side) for side in ("train", "validation")}
-    cache = VolumeCache(
-        state.parent / "volumes",  # shared with other trainings, of scans without a label too
-        keep=[key for rows in sides.values() for key in rows["volume_sha256"]],
+    sides, question = TrainingScans.open(scans, derivatives, state=state), QUESTIONS[task]
+    train, held_out = (
+        side.where(question.eligible(side.rows)) for side in (sides.train, sides.validation)
     )
-    train, held_out = (_labelled(rows, task) for rows in sides.values())
-    truth, held_out_truth = (QUESTIONS[task].target(rows) for rows in (train, held_out))
+    truth, held_out_truth = (question.target(side.rows) for side in (train, held_out))
     _require_variety(truth, task, side="train", fewest=2)
     _require_variety(
         held_out_truth, task, side="validation", fewest=2 if asked.watch == "mcc" else 1
@@ -145,8 +139,7 @@ def train_supervised(
     scale = Scale(0.0, 1.0)
     if task == "age":
         scale = Scale(float(truth.mean()), float(truth.std()))
-    volumes = VolumeSet(train, derivatives, cache=cache)
-    shape = common_shape(volumes)
+    shape = common_shape(train.volumes)
 
     torch.manual_seed(seeded_generator(settings.seed, name).initial_seed())
     semantic_encoder = new_encoder(encoder, shape, pretrained=settings.pretrained, name=name)
@@ -155,11 +148,7 @@ def train_supervised(
     objective = SupervisedObjective(
         with_head(semantic_encoder, encoder.embedding_dim), CRITERIA[task]
     )
-    examples = LabelledExamples(
-        VolumeSet(held_out, derivatives, cache=cache),
-        scan_names(held_out),
-        scale.of(held_out_truth),
-    )
+    examples = LabelledExamples(held_out.volumes, held_out.names, scale.of(held_out_truth))
     outcome = fit(
         GradientStep(
             objective,
@@ -170,7 +159,7 @@ def train_supervised(
         ),
         name=name,
         fabric=fabric,
-        train=LabelledExamples(volumes, scan_names(train), scale.of(truth)),
+        train=LabelledExamples(train.volumes, train.names, scale.of(truth)),
         validate=Validation(
             objective,
             FixedBatches(examples, training.batch_size, settings.seed),
@@ -184,11 +173,11 @@ def train_supervised(
         origin={
             "settings": used,
             "imagenet": published_sha256(settings.pretrained, imagenet_name(encoder)),
-            "train": train["volume_sha256"].tolist(),
-            "validation": held_out["volume_sha256"].tolist(),
+            "train": train.hashes,
+            "validation": held_out.hashes,
             "truth": [*truth.tolist(), *held_out_truth.tolist()],
         },
-        prepare=lambda: standardise(semantic_encoder, volumes, name=name),
+        prepare=lambda: standardise(semantic_encoder, train.volumes, name=name),
         judged_by=lambda measured: _verdict(measured, asked.watch),
     )
     if not fabric.is_global_zero:
@@ -201,7 +190,7 @@ def train_supervised(
             "model": name,
             "network": encoder.model_dump(mode="json"),
             "volume_shape": list(shape),
-            "spacing_mm": voxel_spacing(volumes.paths[0]),
+            "spacing_mm": voxel_spacing(train.volumes.paths[0]),
             "target_mean": scale.mean,
             "target_std": scale.std,
             "settings": used,
@@ -226,10 +215,6 @@ def _verdict(measured: dict[str, float], watch: str) -> Verdict:
         measured["loss"],
         undecided="all predictions are one class" if one_class else "",
     )
-
-
-def _labelled(rows: pd.DataFrame, task: Task) -> pd.DataFrame:
-    return rows[QUESTIONS[task].eligible(rows)].reset_index(drop=True)
 
 
 def _require_variety(truth: NDArray[Any], task: Task, *, side: str, fewest: int) -> None:

@@ -56,17 +56,22 @@ def load_weights(folder: Path, module: nn.Module) -> None:
     Raises:
         UserError: a file is missing or damaged, or the weights do not fit `module`.
     """
-    path = folder / WEIGHTS
-    expected = load_model_config(folder).get("weights_sha256")
-    try:
-        state = load_file(path)
-    except FileNotFoundError:
-        raise UserError(f"{folder}: no {WEIGHTS}; is this the folder of a trained model?") from None
-    except SafetensorError as error:
-        raise UserError(f"{path}: damaged ({error}); make this model again") from None
-    if sha256(path) != expected:
-        raise UserError(f"{path}: not the weights its {CONFIG} describes; make this model again")
-    load_state(module, state, source=str(path))
+    load_state(module, _stored_state(folder), source=str(folder / WEIGHTS))
+
+
+def load_part(folder: Path, module: nn.Module, *, name: str) -> None:
+    """Load into `module` what a folder that holds several networks has of the one called `name`.
+
+    Raises:
+        UserError: a file is missing or damaged, or the weights do not fit `module`.
+    """
+    prefix = f"{name}."
+    state = {
+        key.removeprefix(prefix): tensor
+        for key, tensor in _stored_state(folder).items()
+        if key.startswith(prefix)
+    }
+    load_state(module, state, source=f"{folder / WEIGHTS}: {name}")
 
 
 def load_state(module: nn.Module, state: Mapping[str, Tensor], *, source: str) -> None:
@@ -99,6 +104,20 @@ def require_fit(
     if any(faults.values()):
         listed = "; ".join(f"{kind}: {_some(names)}" for kind, names in faults.items() if names)
         raise UserError(f"{source}: does not fit the network it is loaded into ({listed})")
+
+
+def _stored_state(folder: Path) -> dict[str, Tensor]:
+    path = folder / WEIGHTS
+    expected = load_model_config(folder).get("weights_sha256")
+    try:
+        state = load_file(path)
+    except FileNotFoundError:
+        raise UserError(f"{folder}: no {WEIGHTS}; is this the folder of a trained model?") from None
+    except SafetensorError as error:
+        raise UserError(f"{path}: damaged ({error}); make this model again") from None
+    if sha256(path) != expected:
+        raise UserError(f"{path}: not the weights its {CONFIG} describes; make this model again")
+    return state
 
 
 def _some(names: list[str]) -> str:

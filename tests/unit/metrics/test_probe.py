@@ -12,6 +12,7 @@ from ldae.metrics import probe as probing
 from ldae.metrics.classification import class_statistics, two_class_statistics
 from ldae.metrics.probe import (
     ClassProbe,
+    Lesson,
     LinearProbe,
     TooFewSubjects,
     fit_age,
@@ -27,6 +28,10 @@ SETTINGS = Probe(
 fit_three = partial(fit_classes, count=3)
 
 
+def lesson(codes, target, subjects, **how):
+    return Lesson(codes, target, subjects=subjects, settings=SETTINGS, **how)
+
+
 def planted(subjects: int, seed: int, gap: float = 1.8, dims: int = 8):
     """Codes whose first axis separates AD from CN by `gap` standard deviations; two visits each."""
     generator = np.random.default_rng(seed)
@@ -40,7 +45,7 @@ def planted(subjects: int, seed: int, gap: float = 1.8, dims: int = 8):
 
 def test_planted_auc_is_found_within_the_interval():
     train, truth, subjects = planted(1000, seed=1)
-    probe = fit_diagnosis(train, truth, subjects, SETTINGS)
+    probe = fit_diagnosis(lesson(train, truth, subjects))
     test, positive, names = planted(300, seed=2)
     statistic = two_class_statistics(positive, probe.probability(test))["roc_auc"]
     weights = subject_weights(names.tolist(), replicates=500, seed=0)
@@ -57,7 +62,7 @@ def test_planted_mae_is_found_within_the_interval():
         return codes, 70 + 4 * codes[:, 0] - 3 * codes[:, 1] + generator.normal(0, 5, size)
 
     codes, ages = cohort(2000)
-    probe = fit_age(codes, ages, np.arange(2000), SETTINGS)
+    probe = fit_age(lesson(codes, ages, np.arange(2000)))
     codes, ages = cohort(400)
     found = error_statistics(ages, probe.score(codes))
     weights = subject_weights([str(i) for i in range(400)], replicates=500, seed=0)
@@ -69,7 +74,7 @@ def test_planted_mae_is_found_within_the_interval():
 def test_random_codes_have_no_auc():
     generator = np.random.default_rng(4)
     truth = np.arange(400) % 2 == 0
-    probe = fit_diagnosis(generator.normal(size=(400, 5)), truth, np.arange(400), SETTINGS)
+    probe = fit_diagnosis(lesson(generator.normal(size=(400, 5)), truth, np.arange(400)))
     test, positive = generator.normal(size=(400, 5)), np.arange(400) % 2 == 1
     auc = two_class_statistics(positive, probe.probability(test))["roc_auc"](np.ones((1, 400)))
     assert 0.42 < auc[0] < 0.58
@@ -77,7 +82,7 @@ def test_random_codes_have_no_auc():
 
 def test_positive_direction_points_to_ad():
     codes, positive, subjects = planted(200, seed=5)
-    probe = fit_diagnosis(codes, positive, subjects, SETTINGS)
+    probe = fit_diagnosis(lesson(codes, positive, subjects))
     direction = probe.direction()
     assert np.linalg.norm(direction) == pytest.approx(1)
     assert direction[0] > 0.9
@@ -91,25 +96,25 @@ def test_visits_of_a_subject_never_face_each_other_in_cross_validation():
     subjects = np.repeat(np.arange(60), 4)
     codes = generator.normal(size=(60, 80))[subjects]
     positive = (generator.permutation(60) < 30)[subjects]
-    probe = fit_diagnosis(codes, positive, subjects, SETTINGS)
+    probe = fit_diagnosis(lesson(codes, positive, subjects))
     assert probe.regularisation == min(SETTINGS.inverse_regularisation)
-    leaking = fit_diagnosis(codes, positive, np.arange(240), SETTINGS)
+    leaking = fit_diagnosis(lesson(codes, positive, np.arange(240)))
     assert leaking.regularisation > probe.regularisation
     ages = (generator.normal(70, 8, size=60))[subjects]
-    assert fit_age(codes, ages, subjects, SETTINGS).regularisation == 1000.0
-    assert fit_age(codes, ages, np.arange(240), SETTINGS).regularisation == 1.0
+    assert fit_age(lesson(codes, ages, subjects)).regularisation == 1000.0
+    assert fit_age(lesson(codes, ages, np.arange(240))).regularisation == 1.0
 
 
 def test_constants_come_from_training_scans():
     codes, positive, subjects = planted(100, seed=7)
-    probe = fit_diagnosis(codes, positive, subjects, SETTINGS)
+    probe = fit_diagnosis(lesson(codes, positive, subjects))
     np.testing.assert_allclose(probe.mean, codes.mean(axis=0))
     np.testing.assert_allclose(probe.std, codes.std(axis=0))
 
 
 def test_a_probe_survives_its_file():
     codes, positive, subjects = planted(60, seed=8)
-    probe = fit_diagnosis(codes, positive, subjects, SETTINGS)
+    probe = fit_diagnosis(lesson(codes, positive, subjects))
     assert LinearProbe.from_json(json.loads(json.dumps(probe.as_json()))) == probe
 
 
@@ -117,17 +122,17 @@ def test_too_few_subjects_is_said():
     codes = np.random.default_rng(0).normal(size=(6, 3))
     one_ad = np.array([True, True, False, False, False, False])
     with pytest.raises(TooFewSubjects, match="two training subjects"):
-        fit_diagnosis(codes, one_ad, np.array(list("aabbcc")), SETTINGS)
+        fit_diagnosis(lesson(codes, one_ad, np.array(list("aabbcc"))))
 
 
 @pytest.mark.parametrize("present", [(0, 2), (0, 1), (1, 2), (1,)])
 def test_a_class_that_is_absent_is_said(present):
     codes = np.random.default_rng(0).normal(size=(6, 3))
     with pytest.raises(TooFewSubjects, match="found 0"):
-        fit_three(codes, np.resize(present, 6), np.arange(6), SETTINGS)
+        fit_three(lesson(codes, np.resize(present, 6), np.arange(6)))
     for only in (0, 1):
         with pytest.raises(TooFewSubjects, match="found 0"):
-            fit_diagnosis(codes, np.full(6, only), np.arange(6), SETTINGS)
+            fit_diagnosis(lesson(codes, np.full(6, only), np.arange(6)))
 
 
 def test_planted_classes_are_told_apart_as_well_as_can_be():
@@ -140,7 +145,7 @@ def test_planted_classes_are_told_apart_as_well_as_can_be():
         codes[:, 2] += 2.0 * classes
         return 5 * codes - 3, classes, np.repeat(np.arange(subjects), 2)
 
-    probe = fit_three(*cohort(600), SETTINGS)
+    probe = fit_three(lesson(*cohort(600)))
     codes, truth, _ = cohort(2000)
     chances = probe.probabilities(codes)
     np.testing.assert_allclose(chances.sum(axis=1), 1)
@@ -156,9 +161,9 @@ def test_planted_classes_are_told_apart_as_well_as_can_be():
 def test_a_seed_draws_other_folds_and_nothing_else():
     codes, positive, subjects = planted(60, seed=11, gap=0.8)
     for fit, target in ((fit_diagnosis, positive), (fit_age, 70.0 + positive + codes[:, 1])):
-        plain = fit(codes, target, subjects, SETTINGS)
-        drawn = [fit(codes, target, subjects, SETTINGS, seed) for seed in range(6)]
-        assert drawn == [fit(codes, target, subjects, SETTINGS, seed) for seed in range(6)]
+        plain = fit(lesson(codes, target, subjects))
+        drawn = [fit(lesson(codes, target, subjects, seed=seed)) for seed in range(6)]
+        assert drawn == [fit(lesson(codes, target, subjects, seed=seed)) for seed in range(6)]
         by_choice = {probe.regularisation: probe for probe in [plain, *drawn]}
         assert set(drawn) <= set(by_choice.values())  # equally regularised, equal throughout
 
@@ -171,12 +176,12 @@ def test_a_choice_that_was_fitted_before_is_not_fitted_again(monkeypatch):
         (fit_age, 70.0 + positive),
         (fit_three, classes),
     ):
-        first = fit(codes, target, subjects, SETTINGS)
+        first = fit(lesson(codes, target, subjects))
         with monkeypatch.context() as patched:
             patched.setattr(probing, "clone", lambda _: pytest.fail("fitted again"))
-            assert fit(codes, target, subjects, SETTINGS, None, [first]) is first
+            assert fit(lesson(codes, target, subjects, fitted=[first])) is first
         other = replace(first, regularisation=-1.0)
-        assert fit(codes, target, subjects, SETTINGS, None, [other]) == first
+        assert fit(lesson(codes, target, subjects, fitted=[other])) == first
 
 
 def test_a_dead_code_has_no_direction():

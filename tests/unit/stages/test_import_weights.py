@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from ldae.cli import main
 from ldae.errors import UserError
-from ldae.models.autoencoder import load_autoencoder
-from ldae.models.build import build_autoencoder, build_noise_predictor, build_semantic_encoder
+from ldae.models.autoencoder import build_autoencoder, load_autoencoder
+from ldae.models.build import build_noise_predictor, build_semantic_encoder
 from ldae.models.ldae import load_ldae
 from ldae.models.ldm import load_ldm
 from ldae.nets.gradient_estimator import ShiftedNoisePredictor

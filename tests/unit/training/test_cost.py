@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from ldae.config import Config
-from ldae.models.build import build_autoencoder, build_noise_predictor, build_semantic_encoder
+from ldae.models.autoencoder import build_autoencoder
+from ldae.models.build import build_noise_predictor, build_semantic_encoder
 from ldae.nets.gradient_estimator import ShiftedNoisePredictor
 from ldae.settings import load_settings
 from ldae.training.cost import Part, activation_bytes, training_flops

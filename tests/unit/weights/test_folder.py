@@ -7,7 +7,7 @@ from torch import nn
 
 from ldae import __version__
 from ldae.errors import UserError
-from ldae.weights.folder import load_model_config, load_weights, save_model
+from ldae.weights.folder import load_model_config, load_part, load_weights, save_model
 
 
 def _network(seed: int = 0) -> nn.Module:
@@ -71,6 +71,17 @@ def test_keys_that_do_not_fit_are_named_and_nothing_is_loaded(tmp_path: Path) ->
     assert "unexpected: extra" in message
     assert "of another shape: 1.bias" in message
     assert torch.equal(network[0].weight, before)
+
+
+def test_one_of_several_networks_is_loaded_alone(tmp_path: Path) -> None:
+    both = torch.nn.ModuleDict({"one": _network(), "other": _network(seed=1)})
+    save_model(tmp_path, module_state=both.state_dict(), config={})
+    alone = _network(seed=2)
+    load_part(tmp_path, alone, name="other")
+    for name, tensor in both["other"].state_dict().items():
+        assert torch.equal(alone.state_dict()[name], tensor)
+    with pytest.raises(UserError, match="third: does not fit"):
+        load_part(tmp_path, alone, name="third")
 
 
 def test_a_damaged_file_is_refused(folder: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from ldae import config
+from ldae.models.autoencoder import build_autoencoder
 from ldae.models.build import (
-    build_autoencoder,
     build_noise_predictor,
     build_semantic_encoder,
     representation,

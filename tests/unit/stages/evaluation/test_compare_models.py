@@ -7,8 +7,9 @@ from ldae.errors import UserError
 from ldae.stages.compare_models import COLUMNS, compare_models
 
 from .conftest import AUTOENCODER, ENCODER, SHAPE
-from .test_evaluate_reconstruction import MADE, evaluate
+from .test_evaluate_reconstruction import evaluate
 from .test_invert_scans import index_of
+from .test_reconstruct_scans import PARTS
 
 LATENT = AUTOENCODER.latent_channels * np.prod(SHAPE) // 2**3  # one halving per axis
 
@@ -27,7 +28,7 @@ def compare(folder, table, models):
         reconstruction=table,
         inversions=[
             index_of(folder / "inversions", model, steps)
-            for model, steps in MADE
+            for model, steps in PARTS
             if model in models
         ],
         embeddings=[folder / f"{name}.parquet" for name in ("ldae", "dae") if name in models],

@@ -9,6 +9,7 @@ from sklearn.metrics import precision_score, recall_score, roc_auc_score
 from ldae.config import Bootstrap, Downstream, Probe
 from ldae.data.embeddings import write_embeddings
 from ldae.errors import UserError
+from ldae.metrics import paper_probe
 from ldae.metrics.probe import LinearProbe
 from ldae.metrics.scoring import CALIBRATION, METRICS
 from ldae.metrics.tasks import TASKS
@@ -52,6 +53,13 @@ def make_cohort(folder):
     codes[:, 1] += frame["age"] / 5
     write_embeddings(frame, codes, folder / "ldae.parquet")
     return frame, codes, folder
+
+
+@pytest.fixture
+def _few_epochs(monkeypatch):
+    """Of the paper's probes, where it does not matter how well they learn."""
+    monkeypatch.setattr(paper_probe, "DIAGNOSIS_EPOCHS", 20)
+    monkeypatch.setattr(paper_probe, "AGE_EPOCHS", 50)
 
 
 @pytest.fixture
@@ -142,6 +150,7 @@ def test_the_stored_probe_gives_the_predictions(cohort):
     np.testing.assert_allclose(merged["prediction"], merged["expected"], rtol=1e-6)
 
 
+@pytest.mark.usefixtures("_few_epochs")
 def test_same_bytes_again(cohort):
     _, _, folder = cohort
     names = [*TABLES, "predictions.parquet", "probes.json"]
@@ -339,6 +348,7 @@ def test_supervised_networks_are_scored_where_no_probe_can_be(cohort):
     assert set(told.loc[told["task"] == "ad_vs_cn", "encoder"]) == {"supervised"}
 
 
+@pytest.mark.usefixtures("_few_epochs")
 def test_side_by_side_fits_are_the_same(cohort):
     _, _, folder = cohort
     names = [*TABLES, "predictions.parquet", "probes.json"]

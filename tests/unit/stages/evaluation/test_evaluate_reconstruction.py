@@ -1,108 +1,87 @@
-from dataclasses import replace
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
-from ldae.config import Bootstrap, Metrics, Reconstruction, Sampling
-from ldae.data.batches import ScanBatches, load_batch, mean_volume, scan_noise
-from ldae.data.choices import other_subject, take_split
+from ldae.config import Bootstrap, Reconstruction
 from ldae.errors import UserError
-from ldae.models.dae import load_dae
-from ldae.models.ldae import load_ldae
-from ldae.report.reconstruction import DRAWN
 from ldae.stages import evaluate_reconstruction as stage
+from ldae.tables import RECONSTRUCTED, write_table
 
-from .test_invert_scans import invert
+from .test_reconstruct_scans import CONTROLS, KEYS, METRICS, PARTS, reconstruct
 
-CPU = torch.device("cpu")
-KEYS = ["model", "start", "steps"]
-METRICS = ["ssim", "mse", "psnr", "ssim_brain", "mse_brain"]
-
-
-MADE = [("ldae", 2), ("ldae", 4), ("ldae", 5), ("lddim", 5), ("dae", 3)]
-SETTINGS = stage.Settings(
-    seed=2,
-    pretrained=None,
-    sampling=Sampling(clip=None),
-    dae_sampling=Sampling(clip=1.0),
-    metrics=Metrics(ssim_window=3),
-    reconstruction=Reconstruction(steps=(4, 2, 5), control_steps=4, dae_steps=3),
-    bootstrap=Bootstrap(replicates=50, confidence=0.95),
-)
+SCAN = ["participant_id", "session_id"]
+SETTINGS = stage.Settings(seed=2, bootstrap=Bootstrap(replicates=50, confidence=0.95))
+DRAWN = [("ldae", 4), ("controls", 4)]
 
 
-def evaluate(run, folder, *, made=MADE, settings=SETTINGS, batch_size=3):
-    inversions = [
-        invert(
-            run,
-            folder / "inversions",
-            model,
-            steps,
-            (settings.dae_sampling if model == "dae" else settings.sampling).clip,
-        )
-        for model, steps in made
-    ]
+def gather(parts, folder, *, drawn=DRAWN):
+    """The tables and the figure of `parts`, a folder by name and steps."""
     stage.evaluate_reconstruction(
-        scans=run.scans,
-        derivatives=run.derivatives,
-        models=run.models,
-        inversions=inversions,
+        parts=list(parts.values()),
+        examples=[parts[each] / "example.npz" for each in drawn],
         per_scan=folder / "reconstruction.parquet",
         table=folder / "reconstruction.csv",
         figure=folder / "reconstruction.png",
-        threads=1,
-        batch_size=batch_size,
-        settings=settings,
+        settings=SETTINGS,
     )
     return folder
 
 
+def evaluate(run, folder):
+    """Everything, from the inversions on."""
+    return gather({each: reconstruct(run, folder, *each) for each in PARTS}, folder)
+
+
 @pytest.fixture(scope="module")
-def results(run, tmp_path_factory):
-    return evaluate(run, tmp_path_factory.mktemp("tables"))
+def parts(run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("parts")
+    return {each: reconstruct(run, folder, *each) for each in PARTS}
 
 
-def groups_of(scored):
-    return set(scored[KEYS].itertuples(index=False, name=None))
+@pytest.fixture(scope="module")
+def results(parts, tmp_path_factory):
+    return gather(parts, tmp_path_factory.mktemp("tables"))
 
 
-ALWAYS = {
-    ("mean-brain", "mean-brain", 0),
-    ("other-scan", "other-scan", 0),
-    ("autoencoder", "bottleneck", 0),
-    *[("ldae", start, steps) for start in ("encoded", "semantic") for steps in (2, 4, 5)],
-    ("ldae", "wrong-subject", 4),
-    ("ldae", "encoded-wrong-subject", 4),
-    ("ldae", "encoded-without-code", 4),
-    ("ldae", "zero", 4),
-    *[("ldae", f"{start}-clamped", 4) for start in ("encoded", "semantic")],
-    ("ldm", "unconditional", 4),
-}
-
-
-def test_every_start_is_scored_for_every_test_scan(run, results):
+def test_every_part_is_in_the_tables(parts, results):
     scored = pd.read_parquet(results / "reconstruction.parquet")
-    test = take_split(run.rows, "test")
-    baselines = {("lddim", "encoded", 5), ("dae", "encoded", 3)}
-    assert groups_of(scored) == ALWAYS | baselines
-    assert len(scored) == len(groups_of(scored)) * len(test)
-    assert not scored.duplicated([*KEYS, "participant_id", "session_id"]).any()
-    assert scored[METRICS].notna().all(axis=None)
+    made = pd.concat([pd.read_parquet(folder / "scores.parquet") for folder in parts.values()])
+    keys = [*KEYS, *SCAN]
+    pd.testing.assert_frame_equal(
+        scored.sort_values(keys, ignore_index=True), made.sort_values(keys, ignore_index=True)
+    )
+    assert not scored.duplicated(keys).any()
 
 
-def test_without_baselines_the_table_is_whole(run, results, tmp_path):
-    evaluate(run, tmp_path, made=MADE[:3])
-    without = pd.read_csv(tmp_path / "reconstruction.csv")
-    assert groups_of(without) == ALWAYS
+def test_rows_come_by_model_and_steps(parts, results, tmp_path):
+    table = pd.read_csv(results / "reconstruction.csv")
+    assert table["model"].drop_duplicates().tolist() == stage.MODELS
+    assert list(zip(table["model"], table["start"], table["steps"], strict=True))[:5] == [
+        ("mean-brain", "mean-brain", 0),
+        ("other-scan", "other-scan", 0),
+        ("autoencoder", "bottleneck", 0),
+        ("ldae", "encoded", 2),
+        ("ldae", "semantic", 2),
+    ]
+    assert table.loc[table["model"] == "ldae", "steps"].is_monotonic_increasing
+    assert table["ssim"].notna().all()
+    scored = pd.read_parquet(results / "reconstruction.parquet")
+    order = scored[KEYS].drop_duplicates(ignore_index=True)
+    assert order.equals(table[KEYS])
+    assert (scored.groupby(KEYS, sort=False).ngroup().diff().fillna(0) >= 0).all()
+
+
+def test_without_baselines_the_table_is_whole(parts, results, tmp_path):
+    some = {each: folder for each, folder in parts.items() if each[0] in ("ldae", "controls")}
+    without = pd.read_csv(gather(some, tmp_path) / "reconstruction.csv")
     beside = pd.read_csv(results / "reconstruction.csv")
+    assert set(without[KEYS].itertuples(index=False, name=None)) == CONTROLS | {
+        ("ldae", start, steps) for start in ("encoded", "semantic") for steps in (2, 4, 5)
+    }
     assert without.equals(beside[~beside["model"].isin(["lddim", "dae"])].reset_index(drop=True))
-
-
-def test_a_step_count_without_inversions_is_named(run, tmp_path):
-    with pytest.raises(UserError, match=r"none of ldae with 4 steps \(T4\); make it with"):
-        evaluate(run, tmp_path, made=MADE[:1] + MADE[2:])
 
 
 def test_controls_without_a_counterpart_are_refused():
@@ -110,20 +89,28 @@ def test_controls_without_a_counterpart_are_refused():
         Reconstruction(steps=(4, 2), control_steps=7, dae_steps=3)
 
 
-def test_inversions_are_known_by_their_folders(run, tmp_path):
-    with pytest.raises(UserError, match=r"is not .../MODEL/T<steps>/index.parquet"):
-        stage.evaluate_reconstruction(
-            scans=run.scans,
-            derivatives=run.derivatives,
-            models=run.models,
-            inversions=[tmp_path / "codes/index.parquet"],
-            per_scan=tmp_path / "a",
-            table=tmp_path / "b",
-            figure=tmp_path / "c",
-            threads=1,
-            batch_size=3,
-            settings=SETTINGS,
-        )
+def test_a_part_given_twice_is_refused(parts, tmp_path):
+    with pytest.raises(UserError, match="--parts: lddim encoded with 5 steps is there twice"):
+        gather(parts | {"again": parts["lddim", 5]}, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_examples_of_other_numbers_of_steps_are_refused(parts, tmp_path):
+    with pytest.raises(UserError, match=r"4 steps, but .* of .*, 2 steps; name alike"):
+        gather(parts, tmp_path, drawn=[("ldae", 2), ("controls", 4)])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_figure_without_the_controls_is_refused(parts, tmp_path):
+    with pytest.raises(UserError, match="no autoencoder bottleneck, ldm unconditional; give"):
+        gather(parts, tmp_path, drawn=[("ldae", 4)])
+
+
+def test_a_damaged_example_is_named(parts, tmp_path):
+    path = tmp_path / "example.npz"
+    path.write_bytes((parts["ldae", 4] / "example.npz").read_bytes()[:100])
+    with pytest.raises(UserError, match=r"cannot be read as an example .*run reconstruct-scans"):
+        stage.read_examples([path])
 
 
 def test_the_table_holds_the_means_and_says_what_is_missing(results):
@@ -155,125 +142,39 @@ def test_an_interval_is_of_subjects(results):
     assert row["ssim_high"] == pytest.approx(high, abs=0.3 * (high - low))
 
 
-def test_controls_are_what_they_are_called(run, results):
-    scored = pd.read_parquet(results / "reconstruction.parquet")
-    test = take_split(run.rows, "test")
-    batch = load_batch(test.iloc[:1], run.derivatives, CPU)
-    model = load_ldae(run.models, device=CPU)
-    first = scored[
-        (scored["participant_id"] == test["participant_id"][0])
-        & (scored["session_id"] == test["session_id"][0])
-    ].set_index(KEYS)["mse"]
-
-    def mse(volume):
-        return pytest.approx(float(((volume.clamp(0, 1) - batch.x) ** 2).mean()), rel=1e-3)
-
-    def made(z_T, code, by=model, steps=4):
-        return mse(by.to_volume(by.sample(z_T, code, steps=steps)))
-
-    z_0, y = model.to_latent(batch.x), model.encode(batch.x)
-    assert first["autoencoder", "bottleneck", 0] == mse(model.to_volume(z_0))
-    average = mean_volume(take_split(run.rows, "train"), run.derivatives)
-    assert first["mean-brain", "mean-brain", 0] == mse(average)
-    partner = load_batch(test.iloc[[other_subject(test)[0]]], run.derivatives, CPU)
-    assert first["other-scan", "other-scan", 0] == mse(partner.x)
-    other = model.encode(partner.x)
-    noise = scan_noise(test.iloc[:1], model.latent_shape, 2, "z_T")
-    assert first["ldae", "wrong-subject", 4] == made(noise, other)
-    assert first["ldae", "semantic", 4] == made(noise, y)
-    assert first["ldae", "zero", 4] == made(torch.zeros_like(noise), y)
-    assert first["ldm", "unconditional", 4] == made(noise, None)
-    z_T = model.invert(z_0, y, steps=4)
-    assert first["ldae", "encoded", 4] == made(z_T, y)
-    assert first["ldae", "encoded-wrong-subject", 4] == made(z_T, other)
-    assert first["ldae", "encoded-without-code", 4] == made(z_T, None)
-    z_T = model.invert(z_0, None, steps=5)
-    assert first["lddim", "encoded", 5] == made(z_T, None, steps=5)
-    clamped = load_ldae(run.models, clip=1.0, device=CPU)
-    z_T = clamped.invert(z_0, y, steps=4)
-    assert first["ldae", "encoded-clamped", 4] == made(z_T, y, by=clamped)
-    assert first["ldae", "semantic-clamped", 4] == made(noise, y, by=clamped)
-    dae = load_dae(run.models, clip=1.0, device=CPU)
-    x_0, y = dae.to_latent(batch.x), dae.encode(batch.x)
-    assert first["dae", "encoded", 3] == made(dae.invert(x_0, y, steps=3), y, by=dae, steps=3)
+def test_reasons_are_of_the_part_they_came_with(parts, tmp_path):
+    other = tmp_path / "dae/T3"
+    other.mkdir(parents=True)
+    for name in ("scores.parquet", "example.npz"):
+        (other / name).write_bytes((parts["dae", 3] / name).read_bytes())
+    (other / "not_computed.txt").write_text("")
+    table = pd.read_csv(gather(parts | {("dae", 3): other}, tmp_path) / "reconstruction.csv")
+    empty = table["not_computed"].isna()
+    assert table.loc[empty, "model"].tolist() == ["dae"]
 
 
-def test_the_clamp_matters_where_latents_exceed_it(run, results):
-    """Both ways it stores the excess in z_T, which returns it; from noise the excess is lost."""
-    model, test = load_ldae(run.models, device=CPU), take_split(run.rows, "test")
-    batch = load_batch(test, run.derivatives, CPU)
-    z_0, y = model.to_latent(batch.x), model.encode(batch.x)
-    assert (z_0.abs() > 1).any()
-    clamped = replace(model, clip=1.0)
-    z_T = clamped.invert(z_0, y, steps=4)
-    assert z_T.abs().max() > 5 * model.invert(z_0, y, steps=4).abs().max()
-    noise = scan_noise(test, model.latent_shape, 2, "z_T")
-    assert clamped.sample(noise, y, steps=4).abs().max() < 1.1
-    table = pd.read_csv(results / "reconstruction.csv").set_index(KEYS)["mse"]
-    for start in ("encoded", "semantic"):
-        assert table["ldae", start, 4] != table["ldae", f"{start}-clamped", 4]
-
-
-def test_of_a_clamped_run_the_control_is_without_clamp(run, results, tmp_path):
-    clamped = SETTINGS.model_copy(update={"sampling": Sampling(clip=1.0)})
-    evaluate(run, tmp_path, made=MADE[:3], settings=clamped)
-    one = pd.read_csv(results / "reconstruction.csv").set_index(KEYS)["mse"]
-    other = pd.read_csv(tmp_path / "reconstruction.csv").set_index(KEYS)["mse"]
-    for start in ("encoded", "semantic"):
-        for here, there in ((start, f"{start}-clamped"), (f"{start}-unclamped", start)):
-            assert other["ldae", here, 4] == pytest.approx(one["ldae", there, 4], rel=1e-5)
-
-
-@pytest.mark.filterwarnings("ignore:invalid value")  # an infinite PSNR that is not drawn
-def test_a_perfect_reconstruction_scores_one(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(stage, "_attempts", perfect)
-    evaluate(run, tmp_path, made=MADE[:3])
+@pytest.mark.filterwarnings("ignore:invalid value")  # of an infinite PSNR that is not drawn
+def test_a_perfect_score_has_an_interval_without_width(parts, tmp_path):
+    scored = pd.read_parquet(parts["lddim", 5] / "scores.parquet")
+    write_table(scored.assign(ssim=1.0, psnr=np.inf), tmp_path / "scores.parquet", RECONSTRUCTED)
+    (tmp_path / "not_computed.txt").write_text("")
+    gather(parts | {("lddim", 5): tmp_path}, tmp_path)
     table = pd.read_csv(tmp_path / "reconstruction.csv").set_index(KEYS)
-    for name, best in (("ssim", 1), ("ssim_brain", 1), ("mse", 0), ("mse_brain", 0)):
-        for end in ("", "_low", "_high"):
-            assert table[f"{name}{end}"].to_numpy() == pytest.approx(best, abs=1e-6)
-    assert np.isinf(table["psnr"]).all()
+    row = table.loc[("lddim", "encoded", 5)]
+    assert (row[["ssim", "ssim_low", "ssim_high"]] == 1).all()
+    assert np.isinf(row[["psnr", "psnr_low", "psnr_high"]].astype(float)).all()
 
 
-def perfect(bench, batch, other, average):
-    for key in DRAWN:
-        yield stage.Attempt(*key, 4, batch.x)
-
-
-def test_batch_size_changes_nothing_but_rounding(run, results, tmp_path):
-    evaluate(run, tmp_path, batch_size=16)
-    other = pd.read_parquet(tmp_path / "reconstruction.parquet")
-    scored = pd.read_parquet(results / "reconstruction.parquet")
-    both = scored.merge(other, on=[*KEYS, "participant_id", "session_id"], suffixes=("", "_other"))
-    assert len(both) == len(scored)
-    np.testing.assert_allclose(both["ssim"], both["ssim_other"], rtol=1e-3, atol=1e-4)
-
-
-def test_same_bytes_again(run, results, tmp_path):
-    evaluate(run, tmp_path)
+def test_same_bytes_again(parts, results, tmp_path):
+    gather(parts, tmp_path)
     for name in ("reconstruction.parquet", "reconstruction.csv", "reconstruction.png"):
         assert (results / name).read_bytes() == (tmp_path / name).read_bytes()
 
 
-def test_the_other_subject_is_another_subject(run):
-    test = take_split(run.rows, "test")
-    partner = test.iloc[other_subject(test)]
-    assert (partner["participant_id"].to_numpy() != test["participant_id"].to_numpy()).all()
-    with pytest.raises(UserError, match="one test subject only"):
-        other_subject(test[test["participant_id"] == test["participant_id"][0]])
-
-
-def test_noise_belongs_to_the_scan_not_to_its_batch(run):
-    test = take_split(run.rows, "test")
-    together = scan_noise(test, (2, 3), 0, "z_T")
-    assert torch.equal(scan_noise(test.iloc[2:3], (2, 3), 0, "z_T")[0], together[2])
-    assert not torch.equal(together[0], together[1])
-    assert not torch.equal(scan_noise(test, (2, 3), 0, "loss"), together)
-
-
-def test_batches_hold_every_scan_once_and_start_over(run):
-    test = take_split(run.rows, "test")
-    batches = ScanBatches(test, run.derivatives, 4, CPU)
-    for _ in range(2):
-        assert pd.concat([batch.rows for batch in batches]).equals(test)
-        assert max(len(batch.x) for batch in batches) == 4
+def test_gathering_starts_without_torch():
+    code = (
+        "import sys, ldae.stages.evaluate_reconstruction;"
+        "print(sorted({'torch', 'monai'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
