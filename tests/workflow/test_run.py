@@ -30,6 +30,7 @@ AFTER_CLIP = AFTER_RECONSTRUCTION | {
 AFTER_LDM = {
     "train_ldm",
     "train_ldae",
+    "train_ldae_volume",
     "embed_scans",
     "invert_scans",
     "reconstruct_scans",
