@@ -30,7 +30,8 @@ rule invert_scans:
     shell:
         "ldae invert-scans --scans {input.scans} --derivatives {params.derivatives}"
         " --models {params.models} --model {wildcards.model} --steps {wildcards.steps}"
-        " --index {output} --threads {threads} --batch-size {resources.scans_per_batch}"
+        " --index {output} --devices {resources.gpu} --threads {threads}"
+        " --batch-size {resources.scans_per_batch}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 

@@ -65,5 +65,5 @@ rule embed_scans:
     shell:
         "ldae embed-scans --scans {input.scans} --derivatives {params.derivatives}"
         " --models {params.models} --encoder {wildcards.encoder} --embeddings {output}"
-        " --threads {threads} --batch-size {resources.scans_per_batch}"
+        " --devices {resources.gpu} --threads {threads} --batch-size {resources.scans_per_batch}"
         " --settings {params.settings:q} > {log} 2>&1"

@@ -22,6 +22,7 @@ from ldae.models.diffusion_autoencoder import DiffusionAutoencoder
 from ldae.models.encoder import standardise
 from ldae.models.ldae import load_ldae
 from ldae.models.stored import stored_encoder
+from ldae.progress import Tally
 from ldae.runtime import pick_device, seeded_generator, use_threads
 from ldae.tables import SCANS, read_table
 from ldae.weights.folder import load_model_config
@@ -47,6 +48,7 @@ def embed_scans(
     models: Path,
     encoder: Literal["ldae", "ldae-volume", "dae", "random-init"],
     embeddings: Path,
+    devices: int,
     threads: int,
     batch_size: int,
     settings: Settings,
@@ -61,12 +63,13 @@ def embed_scans(
         encoder: of a trained model, or the control `random-init`: the LDAE's architecture with
             fresh weights, standardised on training volumes as the trained one was before training.
         embeddings: the table to write.
+        devices: GPUs it may use; it uses one. 0: the CPU.
         threads: CPU threads.
         batch_size: how many scans are held in memory at once; no result depends on it.
         settings: see `Settings`.
     """
     use_threads(threads)
-    device = pick_device()
+    device = pick_device(devices)
     rows = take_split(read_table(scans, SCANS), "train", "validation", "test")
     if encoder == "random-init":
         volumes = VolumeSet(rows[rows["split"] == "train"], derivatives)
@@ -74,8 +77,11 @@ def embed_scans(
     else:
         encode = TRAINED[encoder](models, device=device).encode
     batches = ScanBatches(rows, derivatives, batch_size, device)
+    tally, codes = Tally(f"embedding by {encoder}", len(rows)), []
     with torch.inference_mode():
-        codes = [encode(batch.x).float().cpu().numpy() for batch in batches]
+        for batch in batches:
+            codes.append(encode(batch.x).float().cpu().numpy())
+            tally.add(len(batch.rows))
     write_embeddings(rows, np.concatenate(codes), embeddings)
     logging.info("%d scans encoded by %s", len(rows), encoder)
 
