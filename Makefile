@@ -15,15 +15,23 @@ define run
 	exit $$status
 endef
 
-.PHONY: demo test setup lint clean report
+.PHONY: demo plan test test-slurm setup lint clean report
 
 demo: setup
 	$(call run,$(DEMO))
 	@ldae show-headline --table results/demo/tables/paper.csv \
 		--representation results/demo/tables/representation.csv --report results/demo/report/index.html
 
+# Of the paper's configuration; make plan CONFIG='config/config.yaml config/demo.yaml' for the demo's.
+CONFIG := config/config.yaml
+plan: setup
+	@ldae plan --settings $(CONFIG)
+
 test: setup
 	pytest -n 2 --dist loadfile
+
+test-slurm: setup
+	pytest -m "slurm or not slurm" tests/slurm
 
 lint: setup
 	ruff check .
@@ -37,11 +45,12 @@ report: setup
 
 setup: $(VENV)/.complete
 
+# The lock is complete. pip, resolving it again, would refuse it for numpy (see pyproject.toml, tool.uv).
 $(VENV)/.complete: requirements.lock pyproject.toml
 	python3 -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \
 		"python3 is " + sys.version.split()[0] + ": ldae needs 3.11, 3.12 or 3.13")'
 	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 

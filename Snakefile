@@ -7,7 +7,14 @@ min_version("9.3")
 configfile: "config/config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
+
+
+onstart:
+    note_start()
 
 
 localrules:
@@ -32,113 +39,116 @@ localrules:
 
 
 rule all:
+    """0. Everything: the results page and what it shows."""
     default_target: True
     input:
         f"{RUN}/report/index.html",
+        f"{RUN}/provenance.json",
 
 
 rule ingest:
-    """The download as BIDS, with a table of scans."""
+    """1. The download as BIDS, with a table of scans."""
     input:
         f"{RUN}/cohort/ingested.parquet",
 
 
 rule preprocess:
-    """Every scan bias-corrected, brain-extracted and registered; the table models read."""
+    """2. Every scan bias-corrected, brain-extracted and registered; the table models read."""
     input:
         f"{RUN}/cohort/scans.parquet",
 
 
 rule autoencoder:
-    """The autoencoder that compresses volumes."""
+    """3. The autoencoder that compresses volumes."""
     input:
         f"{RUN}/models/autoencoder/weights.safetensors",
 
 
 rule latents:
-    """Every scan's latent posterior."""
+    """4. Every scan's latent posterior."""
     input:
         f"{RUN}/latents/index.parquet",
 
 
 rule ldm:
-    """The latent diffusion model."""
+    """5. The latent diffusion model."""
     input:
         f"{RUN}/models/ldm/weights.safetensors",
 
 
 rule ldae:
-    """Semantic encoder and gradient estimator."""
+    """6. Semantic encoder and gradient estimator."""
     input:
         f"{RUN}/models/ldae/weights.safetensors",
 
 
 rule baselines:
-    """The models that the LDAE is compared with."""
+    """7. The models that the LDAE is compared with."""
     input:
         [f"{RUN}/models/{name}/weights.safetensors" for name in TRAINED[len(MODELS) :]],
         PREDICTIONS,
 
 
 rule embeddings:
-    """Every scan's semantic code."""
+    """8. Every scan's semantic code."""
     input:
         EMBEDDINGS,
 
 
 rule probes:
-    """Linear probes: AD vs CN, and age."""
+    """9. Linear probes: AD vs CN, and age."""
     input:
         f"{RUN}/tables/downstream.csv",
 
 
 rule reconstruction:
-    """Reconstruction by start and number of steps, and models side by side."""
+    """10. Reconstruction by start and number of steps, and models side by side."""
     input:
         f"{RUN}/tables/reconstruction.csv",
         f"{RUN}/tables/models.csv",
 
 
 rule representation:
-    """Whether the semantic code is alive."""
+    """11. Whether the semantic code is alive."""
     input:
         f"{RUN}/tables/representation.csv",
 
 
 rule interpolation:
-    """Sessions interpolated between two real ones."""
+    """12. Sessions interpolated between two real ones."""
     input:
         f"{RUN}/figures/interpolation.png",
 
 
 rule manipulation:
-    """Scans moved along a probe's direction."""
+    """13. Scans moved along a probe's direction."""
     input:
         f"{RUN}/figures/manipulation.png",
 
 
 rule variation:
-    """Variations of a scan at a fixed semantic code."""
+    """14. Variations of a scan at a fixed semantic code."""
     input:
         f"{RUN}/figures/variation.png",
 
 
 rule generation:
-    """Samples from noise, beside real scans."""
+    """15. Samples from noise, beside real scans."""
     input:
         f"{RUN}/tables/generation.csv",
 
 
 rule throughput:
-    """Volumes per second of latent and voxel diffusion autoencoders."""
+    """16. Volumes per second of latent and voxel diffusion autoencoders."""
     input:
         f"{RUN}/tables/throughput.csv",
 
 
 rule report:
-    """The results page."""
+    """17. The results page."""
     input:
         f"{RUN}/report/index.html",
+        f"{RUN}/provenance.json",
 
 
 include: "workflow/rules/cohort.smk"

@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -11,6 +12,29 @@ import pytest
 from ldae.tables import SCANS, write_table
 
 PROJECT = Path(__file__).parents[1]
+FINISHED = "finished: Workflow"  # how a test asks for the small run, which takes minutes to make
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests of one file on one worker; on one of them all that examine the finished small run."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    tests = [
+        path
+        for path in (PROJECT / "tests/workflow").glob("test_*.py")
+        if FINISHED in path.read_text()
+    ]
+    together = {path.relative_to(PROJECT).as_posix() for path in tests}
+
+    class RunsOnce(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return FINISHED if file in together else file
+
+    return RunsOnce(config, log)
 
 
 @pytest.fixture(scope="session")

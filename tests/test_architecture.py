@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "ldae"
-EVERYONE = {"config", "settings", "bids", "tables", "parsing", "runtime", "errors"}
+EVERYONE = {"config", "settings", "bids", "tables", "parsing", "runtime", "origin", "errors"}
+EVERYONE |= {"devices", "gpus", "progress"}
 ROOMS = {
     "cohort": set(),
     "imaging": set(),
@@ -14,12 +15,16 @@ ROOMS = {
     "own_data": {"imaging"},
     "ingestion": {"imaging"},
     "preprocessing": set(),
+    "provenance": set(),
     "data": set(),
     "nets": set(),
     "diffusion": set(),
     "training": set(),
     "metrics": set(),
     "report": set(),
+    "runs": set(),
+    "planning": {"models", "nets", "training", "weights", "runs"},
+    "reference": set(),
     "weights": {"nets"},
     "models": {"nets", "diffusion", "weights"},
     "objectives": {"nets", "diffusion"},
@@ -30,12 +35,17 @@ ALLOWED = {room: below | EVERYONE for room, below in ROOMS.items()}
 ALLOWED |= {
     "nets": set(),
     "diffusion": set(),
-    "cli": EVERYONE | {"stages"},
+    "cli": EVERYONE | {"stages", "provenance"},
     "errors": set(),
+    "origin": set(),
     "parsing": set(),
+    "progress": set(),
     "config": {"errors"},
-    "runtime": {"errors"},
-    "settings": {"config", "errors", "runtime"},
+    "gpus": set(),
+    "devices": {"errors", "gpus"},
+    "runtime": {"devices", "errors"},
+    "faults": {"config"},
+    "settings": {"config", "errors", "faults", "runtime"},
     "tables": {"errors", "runtime"},
     "bids": {"errors", "runtime", "tables"},
     "__init__": set(ROOMS) | EVERYONE,

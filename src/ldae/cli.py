@@ -4,13 +4,15 @@ import logging
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import Any
+from contextlib import nullcontext
+from typing import NoReturn
 
 from cyclopts import App, CycloptsError, Parameter, Token
 
 from ldae import __version__
 from ldae.config import Section
 from ldae.errors import UserError
+from ldae.provenance.recording import recorded
 from ldae.runtime import configure_logging
 from ldae.settings import load_settings
 
@@ -46,6 +48,7 @@ WORKFLOW = {
     "measure-throughput": "Measure volumes per second of the diffusion autoencoders.",
     "compare-paper": "Put this run's numbers beside the paper's.",
     "write-report": "Write the self-contained results page.",
+    "write-provenance": "Gather how each file of a run was made, with what and of what.",
 }
 SINGLE_SCAN = {
     "preprocess": "Preprocess one T1-weighted image.",
@@ -54,12 +57,15 @@ SINGLE_SCAN = {
 }
 UPKEEP = {
     "doctor": "Say what an ADNI download holds, what it lacks, and what would come out.",
-    "plan": "Predict memory, time and disk of the trainings at the configured size.",
+    "plan": "Predict time, memory and disk of every stage, before anything runs.",
+    "status": "Say what of a run is done, at work and left, and how long that will take.",
+    "verify": "Tell which files of a run were changed by hand, are missing or stale.",
     "show-headline": "Print a run's headline table and where its results page is.",
     "import-weights": "Make model folders of weights in the original's files.",
     "export-weights": "Write a run's models as files the original's code reads.",
     "check": "Check a configuration: keys, types, ranges and what must fit together.",
     "schema": "Write the JSON schema of the configuration.",
+    "describe-settings": "Bring the page that explains every setting up to date.",
 }
 
 app = App(
@@ -86,16 +92,31 @@ def _settings(model: type[Section], tokens: Sequence[Token]) -> Section:
 Parameter(converter=_settings, accepts_keys=False, n_tokens=-1)(Section)
 
 
-def main(arguments: list[str] | None = None) -> Any:
-    """Run one subcommand; a mistake of the user ends in one line and exit status 1."""
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run one subcommand; a mistake of the user ends in one line and exit status 1.
+
+    Of `verify` status 1 is a finding, so its own errors end with 2.
+    """
     words = sys.argv[1:] if arguments is None else arguments
+    name = words[0] if words else ""
     try:
         configure_logging()
-        if words and words[0] in WORKFLOW:
+        if name in WORKFLOW:
             logging.info("$ ldae %s", shlex.join(words))
-        return app(words, exit_on_error=False, print_error=False)
+        command, given, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+        with recorded(name, given.arguments) if name in WORKFLOW else nullcontext():
+            status = command(*given.args, **given.kwargs)
     except (UserError, CycloptsError) as error:
-        sys.exit(f"ldae {words[0] if words else ''}: {' '.join(str(error).split())}")
+        _stop(name, " ".join(str(error).split()))
     except OSError as error:  # no permission, a full disk
         where = f"{error.filename}: " if error.filename else ""
-        sys.exit(f"ldae {words[0]}: {where}{error.strerror or error}")
+        _stop(name, f"{where}{error.strerror or error}")
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _stop(name: str, problem: str) -> NoReturn:
+    message = f"ldae {name}: {problem}"
+    if name == "verify":
+        sys.stderr.write(f"{message}\n")
+        sys.exit(2)
+    sys.exit(message)

@@ -8,13 +8,69 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ldae.devices import lease
 from ldae.errors import UserError
 
 if TYPE_CHECKING:
     import torch
+
+RECORDS = ".provenance"  # the folder of records beside the files they are of
+
+
+@dataclass
+class Seen:
+    """What a job reads, with SHA-256 as found, and writes; paths are absolute."""
+
+    settings_hash: str | None = None
+    read: dict[Path, str] = field(default_factory=dict)
+    written: set[Path] = field(default_factory=set)
+
+    def inputs(self, folder: Path) -> dict[str, str]:
+        """What was read and not made here: SHA-256 by path relative to `folder`."""
+        found = sorted(self.read.keys() - self.written)
+        return {os.path.relpath(path, folder.absolute()): self.read[path] for path in found}
+
+
+_watching: list[Seen] = []
+
+
+@contextmanager
+def watching(settings_hash: str | None = None) -> Iterator[Seen]:
+    """Note which files this process, a job with these settings, reads and writes in the block."""
+    seen = Seen(settings_hash)
+    _watching.append(seen)
+    try:
+        yield seen
+    finally:
+        _watching.remove(seen)
+
+
+def note_read(path: Path) -> None:
+    """Tell whoever is `watching` that the file `path`, if there is one, is about to be read."""
+    path = path.absolute()
+    for seen in _watching:
+        if path not in seen.read and path not in seen.written and path.is_file():
+            seen.read[path] = sha256(path)
+
+
+def _note_written(path: Path) -> None:
+    for seen in _watching:
+        seen.written.add(path.absolute())
+
+
+def noted_so_far(folder: Path) -> dict[str, Any]:
+    """Settings and inputs of the job, for a file in `folder`; empty where nobody watches."""
+    seen = _watching[-1] if _watching else Seen()
+    return {"settings_hash": seen.settings_hash, "inputs": seen.inputs(folder)}
+
+
+def record_path(path: Path) -> Path:
+    """Where it is recorded how the file `path` was made (`ldae.provenance`)."""
+    return path.parent / RECORDS / f"{path.name}.json"
 
 
 @contextmanager
@@ -29,6 +85,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+        _note_written(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -50,6 +107,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+        for inside in path.rglob("*"):
+            _note_written(inside)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -88,11 +147,12 @@ def configure_logging() -> None:
     )
 
 
-def pick_device() -> "torch.device":
-    """The first visible CUDA device, else the CPU."""
+def pick_device(devices: int = 0) -> "torch.device":
+    """A GPU of this job's own (`lease`), if it may have any `devices`; else the CPU."""
     import torch  # noqa: PLC0415  (slow to import, and most stages never need it)
 
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    leased = lease(min(devices, 1))
+    return torch.device("cuda" if leased and torch.cuda.is_available() else "cpu")
 
 
 def use_threads(threads: int) -> None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from ldae.config import Config, Section
 from ldae.errors import UserError
+from ldae.faults import describe
 
 S = TypeVar("S", bound=Section)
 
@@ -76,11 +77,7 @@ def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parse(model: type[S], values: Any, source: str) -> S:
-    try:
-        return model.model_validate(values)
+    try:  # strictly: text is no number, however much it looks like one
+        return model.model_validate_json(json.dumps(values, default=repr), strict=True)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'settings'}: {fault['msg']}"
-            for fault in error.errors(include_url=False)
-        )
-        raise UserError(f"{source}: {faults}") from None
+        raise UserError(f"{source}: {describe(error, model, values)}") from None

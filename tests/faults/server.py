@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ["LDAE_CHECKPOINT_SECONDS"] = "0"
+os.environ.pop("CUDA_VISIBLE_DEVICES", None)
 
 import torch
 
@@ -93,6 +94,8 @@ def fork_ranks(ranks: int) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     known = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0"}
+    gpus = ",".join(f"pretended-{os.getpid()}-{rank}" for rank in range(ranks))
+    known |= {"LDAE_GPUS": gpus, "CUDA_VISIBLE_DEVICES": gpus}  # training is on the CPU
     os.environ |= known | {"WORLD_SIZE": str(ranks), "LOCAL_RANK": "0"}
     for rank in range(1, ranks):
         if os.fork() == 0:

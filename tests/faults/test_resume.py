@@ -56,15 +56,15 @@ def words_of(blob_scans: Path, tiny_training: dict) -> Callable[..., list[str]]:
             "state": run / "state" / model,
         }
         paths = [word for name in READS[stage] for word in (f"--{name}", str(places[name]))]
+        paths += ["--devices", str(devices), "--threads", "1"]
         if stage not in SETTINGS:
-            return [stage, *paths, "--threads", "1"]
+            return [stage, *paths]
         settings = tiny_training
         if stage == "train-ldae-volume":
             settings = settings | {"ldae": settings["ldae"] | {"semantic_encoder": VOLUMETRIC}}
         fields = SETTINGS[stage].model_fields
         known = json.dumps({k: v for k, v in settings.items() if k in fields})
-        training = ["--devices", str(devices), "--threads", "1", "--settings", known]
-        return [stage.removesuffix("-volume"), *paths, *training]
+        return [stage.removesuffix("-volume"), *paths, "--settings", known]
 
     return words
 
@@ -143,10 +143,12 @@ def test_the_command_starts_its_ranks_itself(whole: Path, words_of, tmp_path: Pa
     """Also where Slurm says that the job has one task."""
     name = _share(whole, tmp_path, "train-ldm")
     words = words_of("train-ldm", tmp_path, devices=2)
+    names = "pretended-0,pretended-1"
+    gpus = {"LDAE_GPUS": names, "CUDA_VISIBLE_DEVICES": names, "LDAE_LEASES": str(tmp_path)}
     slurm = {"SLURM_NTASKS": "1", "SLURM_JOB_NAME": "train", "SLURM_PROCID": "0"}
     done = subprocess.run(
         [shutil.which("ldae", path=Path(sys.executable).parent) or "ldae", *words],
-        env=os.environ | slurm | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | slurm | gpus | {"OMP_NUM_THREADS": "1"},
         check=False,
         capture_output=True,
         text=True,

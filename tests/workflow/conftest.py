@@ -1,15 +1,18 @@
 """A real, small run of the whole workflow, made once and examined by many tests."""
 
 import hashlib
+import json
 import os
 import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+DRY = ("--dry-run", "--quiet", "rules", "progress", "--replace-workflow-config")
 SMOKE = ("config/config.yaml", "config/demo.yaml", "smoke.yaml")
 
 
@@ -55,6 +58,22 @@ class Workflow:
         assert done.returncode == 0, done.stdout
         table = done.stdout.rpartition("Job stats:")[2].partition("total")[0]
         return set(re.findall(r"^([a-z]\w+) +\d+$", table, re.MULTILINE)) - {"all"}
+
+    def dry_runs(self, configurations: dict[str, Any]) -> dict[str, Any]:
+        """The `jobs` of a dry run with each whole configuration, or why it was `refused`."""
+        words = self.command(*DRY, configfiles=())[3:-1]  # without the program and --configfile
+        done = subprocess.run(
+            [sys.executable, Path(__file__).with_name("dry_runs.py")],
+            input=json.dumps({"words": words, "configurations": configurations}),
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-8000:]
+        answers: dict[str, Any] = json.loads(done.stdout)
+        return answers
 
     @property
     def results(self) -> Path:

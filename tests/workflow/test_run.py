@@ -1,9 +1,12 @@
 """The whole workflow, small and for real: what it writes, and what it does when asked again."""
 
+import hashlib
+import json
 import os
 import re
 import signal
 import subprocess
+import sys
 import time
 
 import pandas as pd
@@ -13,37 +16,11 @@ from .conftest import Workflow
 
 pytestmark = pytest.mark.slow
 
+LDAE = "import sys; from ldae.cli import main; main(sys.argv[1:])"
 TRAINED = [
     *("autoencoder", "ldm", "ldae", "ldae-volume"),
     *("dae", "supervised-diagnosis", "supervised-age"),
 ]
-AFTER_PROBES = {"evaluate_probes", "compare_paper", "write_report"}
-AFTER_SCORES = {
-    *("evaluate_reconstruction", "compare_models", "evaluate_representation"),
-    *("compare_paper", "write_report"),
-}
-AFTER_RECONSTRUCTION = AFTER_SCORES | {"reconstruct_scans"}
-AFTER_CLIP = AFTER_RECONSTRUCTION | {
-    *("invert_scans", "evaluate_interpolation", "evaluate_manipulation", "evaluate_variation"),
-    *("sample_scans", "evaluate_generation"),
-}
-AFTER_LDM = {
-    "train_ldm",
-    "train_ldae",
-    "train_ldae_volume",
-    "embed_scans",
-    "invert_scans",
-    "reconstruct_scans",
-    "evaluate_reconstruction",
-    "compare_models",
-    "evaluate_representation",
-    "evaluate_interpolation",
-    "evaluate_manipulation",
-    "evaluate_variation",
-    "sample_scans",
-    "evaluate_generation",
-    "measure_throughput",
-} | AFTER_PROBES
 
 
 def test_every_promised_file_is_there(finished: Workflow) -> None:
@@ -81,6 +58,7 @@ def test_every_promised_file_is_there(finished: Workflow) -> None:
         "figures/manipulation.png",
         "figures/variation.png",
         "report/index.html",
+        "provenance.json",
     ]:
         assert (finished.results / name).stat().st_size > 0, name
 
@@ -111,80 +89,86 @@ def test_logs_begin_with_the_command_that_repeats_them(finished: Workflow) -> No
         assert "$ ldae " in log.read_text().splitlines()[0], log
 
 
+def verified(finished: Workflow, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", LDAE, "verify", str(finished.results), *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_finished_run_is_as_it_was_made(finished: Workflow) -> None:
+    for words in ([], ["--full"]):
+        done = verified(finished, *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "are as they were made" in done.stdout
+
+
+def test_every_table_and_weights_file_says_how_it_was_made(finished: Workflow) -> None:
+    gathered = json.loads((finished.results / "provenance.json").read_text())["files"]
+    results = finished.results
+    kept = [path for kind in ("*.csv", "*.tsv", "*.parquet") for path in results.rglob(kind)]
+    kept += results.rglob("*.safetensors")
+    without = [results / name for name in ("bids", "download", "cohort/buckets", "benchmarks")]
+    for path in kept:
+        if not any(path.is_relative_to(folder) for folder in without):
+            entry = gathered[path.relative_to(results).as_posix()]
+            assert entry["version"], path
+            assert entry["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+            assert all(entry["inputs"].values()), path
+            assert entry["inputs"] or entry["stage"] in {"make-cohort", "index-download"}, path
+    for name in TRAINED:
+        stored = json.loads((results / f"models/{name}/config.json").read_text())
+        entry = gathered[f"models/{name}/weights.safetensors"]
+        assert stored["settings_hash"] == entry["settings_hash"]
+        assert set(stored["inputs"].values()) == set(entry["inputs"].values())
+
+
+def test_a_changed_cell_is_told_by_its_file(finished: Workflow) -> None:
+    table = finished.results / "tables/downstream.csv"
+    before = table.read_bytes()
+    table.write_bytes(before[:-2] + bytes([before[-2] ^ 1]) + before[-1:])
+    try:
+        done = verified(finished)
+    finally:
+        table.write_bytes(before)
+    assert done.returncode == 1
+    said = [line.split(":")[0].split() for line in done.stdout.splitlines()[:-1]]
+    assert ["changed", "tables/downstream.csv"] in said
+    assert [kind for kind, _ in said].count("changed") == 1
+    assert ["stale", "tables/paper.csv"] in said
+    assert ["stale", "report/index.html"] in said
+
+
 def test_a_second_call_has_nothing_to_do(finished: Workflow) -> None:
     done = finished.run()
     assert done.returncode == 0
     assert "Nothing to be done" in done.stdout
 
 
-def test_touching_an_input_reruns_nothing(finished: Workflow) -> None:
-    (finished.results / "cohort/scans.parquet").touch()
-    assert finished.planned() == set()
+def test_inputs_newer_than_what_was_made_of_them_rerun_nothing(finished: Workflow) -> None:
+    files = [path for path in finished.results.rglob("*") if path.is_file()]
+    times = {path: path.stat().st_mtime_ns for path in files}
+    now = time.time_ns()
+    for place, path in enumerate(sorted(files, key=lambda path: times[path])):
+        os.utime(path, ns=(now, now - place * 1_000_000))  # what was made first is the newest
+    try:
+        assert finished.planned() == set()
+    finally:
+        for path, then in times.items():
+            os.utime(path, ns=(then, then))
 
 
-@pytest.mark.parametrize(
-    ("change", "rules"),
-    [
-        ("probe: {folds: 3}", AFTER_PROBES),
-        ("ldm: {training: {learning_rate: 0.001}}", AFTER_LDM),
-        ("variation: {samples: 3}", {"evaluate_variation", "write_report"}),
-        ("generation: {samples: 5}", {"sample_scans", "evaluate_generation", "write_report"}),
-        ("throughput: {repeats: 1}", {"measure_throughput", "compare_paper", "write_report"}),
-        ("reconstruction: {control_steps: 2}", AFTER_RECONSTRUCTION),
-        ("sampling: {clip: 3.0}", AFTER_CLIP),
-        ("dae_sampling: {clip: 3.0}", AFTER_RECONSTRUCTION | {"invert_scans"}),
-        ("resources: {train: {mem_mb: 3000}, scans_per_batch: 1}", set()),
-    ],
-)
-def test_an_edited_key_reruns_what_it_touches(
-    finished: Workflow, change: str, rules: set[str]
-) -> None:
-    assert finished.planned(change) == rules
-
-
-def reconstructed(finished: Workflow, change: str) -> tuple[set[str], set[str]]:
-    """The inversions and the parts of the reconstructions that a `change` makes again."""
-    done = finished.run("--dry-run", configfiles=finished.overlay(change))
+def test_a_dry_run_ends_with_what_runs_again_and_why(finished: Workflow) -> None:
+    change = finished.overlay("ldm: {training: {learning_rate: 0.001}}")
+    done = finished.run("--dry-run", "--quiet", "rules", "host", configfiles=change)
     assert done.returncode == 0, done.stdout
-    inverted = re.findall(r"Inverting test scans with (.*)", done.stdout)
-    return set(inverted), set(re.findall(r"Reconstructing test scans: (.*)", done.stdout))
-
-
-@pytest.mark.parametrize(
-    ("change", "inverted", "parts"),
-    [
-        ("reconstruction: {steps: [2, 3, 4]}", {"ldae, 3 steps"}, {"ldae, 3 steps"}),
-        ("reconstruction: {control_steps: 2}", set(), {"controls, 2 steps"}),
-        ("reconstruction: {dae_steps: 3}", {"dae, 3 steps"}, {"dae, 3 steps"}),
-        ("dae_sampling: {clip: 3.0}", {"dae, 2 steps"}, {"dae, 2 steps"}),
-        ("bootstrap: {replicates: 30}", set(), set()),
-    ],
-)
-def test_an_edited_number_reconstructs_by_that_number_only(
-    finished: Workflow, change: str, inverted: set[str], parts: set[str]
-) -> None:
-    assert reconstructed(finished, change) == (inverted, parts)
-    rules = finished.planned(change)
-    assert {"evaluate_reconstruction", "compare_models"} <= rules
-    assert not rules & {"embed_scans", "sample_scans"}
-
-
-def test_another_ldae_leaves_the_inversions_of_lddim_alone(finished: Workflow) -> None:
-    change = finished.overlay("ldae: {training: {learning_rate: 0.002}}")
-    done = finished.run("--dry-run", configfiles=change)
-    assert done.returncode == 0, done.stdout
-    inverted = re.findall(r"Inverting test scans with (\w+),", done.stdout)
-    assert set(inverted) == {"ldae"}
-
-
-def test_the_volumetric_models_settings_leave_the_papers_model_alone(finished: Workflow) -> None:
-    change = finished.overlay("ldae_volume: {timesteps: {share: 0.5}}")
-    done = finished.run("--dry-run", configfiles=change)
-    assert done.returncode == 0, done.stdout
-    assert re.search(r"gradient estimator of ldae-volume$", done.stdout, re.MULTILINE)
-    assert re.search(r"every scan with ldae-volume$", done.stdout, re.MULTILINE)
-    assert not re.search(r"gradient estimator of ldae$", done.stdout, re.MULTILINE)
-    assert not re.search(r"every scan with (ldae|random-init|dae)$", done.stdout, re.MULTILINE)
+    assert len(done.stdout.splitlines()) < 80, done.stdout
+    reasons = done.stdout.rpartition("Reasons:")[2]
+    assert re.search(r"params have changed since last execution:\s+train_ldm\n", reasons), reasons
+    assert re.search(r"updated by another job:\s+.*\btrain_ldae\b", reasons), reasons
+    assert "train_autoencoder" not in done.stdout
 
 
 @pytest.mark.parametrize("model", ["autoencoder", "ldm", "ldae"])

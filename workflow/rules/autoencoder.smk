@@ -1,4 +1,5 @@
 rule train_autoencoder:
+    """3.2 Train the autoencoder."""
     input:
         scans=f"{RUN}/cohort/scans.parquet",
         public=PUBLIC_WEIGHTS,
@@ -30,6 +31,7 @@ rule train_autoencoder:
 
 
 rule encode_latents:
+    """4.1 Store every scan's latent posterior and the latent scale."""
     input:
         scans=f"{RUN}/cohort/scans.parquet",
         autoencoder=f"{RUN}/models/autoencoder/weights.safetensors",
@@ -45,7 +47,7 @@ rule encode_latents:
         ENVIRONMENT
     threads: threads_of("train")
     resources:
-        **resources("train"),
+        **resources("train", most_gpus=1),
     params:
         derivatives=DERIVATIVES,
         autoencoder=subpath(input.autoencoder, parent=True),
@@ -54,5 +56,5 @@ rule encode_latents:
         "Encoding every scan to its latent"
     shell:
         "ldae encode-latents --scans {input.scans} --derivatives {params.derivatives}"
-        " --autoencoder {params.autoencoder} --latents {params.latents} --threads {threads}"
-        " > {log} 2>&1"
+        " --autoencoder {params.autoencoder} --latents {params.latents}"
+        " --devices {resources.gpu} --threads {threads} > {log} 2>&1"

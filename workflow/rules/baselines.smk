@@ -1,4 +1,5 @@
 rule train_dae:
+    """7.1 Train the diffusion autoencoder on voxels."""
     input:
         scans=f"{RUN}/cohort/scans.parquet",
         public=PUBLIC_WEIGHTS,
@@ -29,6 +30,7 @@ rule train_dae:
 
 
 rule train_supervised:
+    """7.2 Train the semantic encoder for diagnosis or age."""
     input:
         scans=f"{RUN}/cohort/scans.parquet",
         public=PUBLIC_WEIGHTS,
@@ -64,6 +66,7 @@ rule train_supervised:
 
 
 rule predict_supervised:
+    """7.3 Store what a supervised encoder says of every scan."""
     input:
         scans=f"{RUN}/cohort/scans.parquet",
         weights=f"{RUN}/models/supervised-{{task}}/weights.safetensors",
@@ -87,5 +90,5 @@ rule predict_supervised:
     shell:
         "ldae predict-supervised --scans {input.scans} --derivatives {params.derivatives}"
         " --model {params.model} --predictions {output}"
-        " --threads {threads} --batch-size {resources.scans_per_batch}"
+        " --devices {resources.gpu} --threads {threads} --batch-size {resources.scans_per_batch}"
         " > {log} 2>&1"

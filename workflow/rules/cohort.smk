@@ -1,4 +1,5 @@
 rule make_cohort:
+    """1.1 Write the demo's synthetic download."""
     output:
         download=directory(f"{RUN}/download"),
         truth=f"{RUN}/download_truth.csv",
@@ -23,6 +24,7 @@ rule make_cohort:
 
 
 checkpoint index_download:
+    """1.2 Look at what the download holds, and plan which scan each session gets."""
     input:
         download=download,
     output:
@@ -50,6 +52,7 @@ checkpoint index_download:
 
 
 rule convert_images:
+    """1.3 Convert the planned images of one bucket to NIfTI."""
     input:
         bucket=f"{RUN}/cohort/buckets/{{bucket}}.parquet",
     output:
@@ -76,13 +79,14 @@ rule convert_images:
 
 
 rule export_bids:
+    """1.4 Describe the converted scans as BIDS, and every image in one table."""
     input:
         planned=f"{RUN}/cohort/planned.parquet",
         converted=in_every_bucket("converted"),
     output:
         images=f"{RUN}/cohort/images.tsv",
         ingested=f"{RUN}/cohort/ingested.parquet",
-        attrition=f"{RUN}/cohort/attrition.csv",
+        attrition=shown(f"{RUN}/cohort/attrition.csv", "Cohort"),
         description=f"{RUN}/bids/dataset_description.json",
     log:
         f"{RUN}/logs/export_bids.log",

@@ -1,53 +1,44 @@
 # What the rules share: the checked configuration, its slices, and the paths that depend on it.
+import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+from datetime import datetime
 
-from jsonschema import Draft202012Validator
 from snakemake.exceptions import WorkflowError
 
 
 def check(values):
     """Stop with one readable line when the configuration cannot be run."""
-    with open(workflow.source_path("../schemas/config.schema.json")) as file:
-        schema = json.load(file)
-    found = [
-        cause
-        for fault in Draft202012Validator(schema).iter_errors(values)
-        for cause in causes(fault)
-    ]
-    faults = sorted(found, key=lambda e: e.json_path)
-    if faults:
-        lines = [f"{fault.json_path.lstrip('$.')}: {fault.message}" for fault in faults]
-        sys.exit("Configuration: {}".format("; ".join(lines).removeprefix(": ")))
     if shutil.which("ldae") is None:
         sys.exit(
             "The command `ldae` is not on the PATH: source .venv/bin/activate first"
         )
-    command = ["ldae", "check", "--settings", json.dumps(values)]
-    combined = subprocess.run(command, capture_output=True, text=True)
-    if combined.returncode:
+    settings = json.dumps(
+        values, default=repr
+    )  # YAML has dates, say, where text is meant
+    command = ["ldae", "check", "--settings", settings, *counted_gpus()]
+    checked = subprocess.run(command, capture_output=True, text=True)
+    if checked.returncode:
+        fault = checked.stderr.strip().rpartition("ldae check: ")[2]
+        files = workflow.configfiles  # the workflow's own is the last
+        places = dict.fromkeys(map(os.path.relpath, [*files[-1:], *files]))
         sys.exit(
-            "Configuration: {}".format(
-                combined.stderr.strip()
-                .rpartition("ldae check: ")[2]
-                .removeprefix("--settings: ")
-            )
+            f"Configuration: {fault.removeprefix('--settings: ')} (in {', '.join(places)})"
         )
+    sys.stderr.write(checked.stderr)  # warnings
 
 
-def causes(fault):
-    """What is wrong within the kind that was meant, where a setting may be of several kinds."""
-    if fault.validator != "oneOf":
-        return [fault]
-    other = [cause for cause in fault.context if cause.validator == "const"]
-    excluded = {cause.schema_path[0] for cause in other}
-    meant = [cause for cause in fault.context if cause.schema_path[0] not in excluded]
-    return meant or other or [fault]
+def counted_gpus():
+    """`--resources gpu=N`, which may be more than this machine has; not where a cluster counts."""
+    limit = getattr(workflow.global_resources.get("gpu"), "value", None)
+    here = workflow.nodes is None  # no --jobs
+    return ["--gpus", str(limit)] if here and limit is not None else []
 
 
 def section(*names, **renamed):
@@ -190,11 +181,31 @@ def model_files(name):
     }
 
 
-def resources(stage):
-    """What a job of `stage` may use: keyword arguments for a rule's `resources`."""
+def shown(path, category):
+    """An output that `snakemake --report` shows, with the caption named like it."""
+    folder, name = os.path.split(os.path.splitext(path)[0])
+    caption = f"../report/{os.path.basename(folder)}/{name}.rst"
+    return report(path, caption=caption, category=category)
+
+
+def resources(stage, most_gpus=None):
+    """What a job of `stage` may use: keyword arguments for a rule's `resources`.
+
+    Tried again, it gets as much memory again, and as much time: a training does not need this, since
+    it goes on where it was stopped.
+    """
+    asked = config["resources"][stage]
+    continues = stage in ("autoencoder", "train")
     return {
-        name: config["resources"][stage][name] for name in ("gpu", "mem_mb", "runtime")
+        "gpu": asked["gpu"] if most_gpus is None else min(asked["gpu"], most_gpus),
+        "mem_mb": growing(asked["mem_mb"]),
+        "runtime": asked["runtime"] if continues else growing(asked["runtime"]),
     }
+
+
+def growing(amount):
+    """A resource of which each further attempt gets `amount` more."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def threads_of(stage):
@@ -243,13 +254,49 @@ def encoding_weights(wildcards):
 def every_core(stage):
     """All of this machine, so that nothing runs beside; on a cluster, what `stage` may use."""
     try:
-        return workflow.cores
+        return threads_of(stage) if workflow.remote_exec else workflow.cores
     except WorkflowError:  # no --cores: each job has what the scheduler gives it
         return threads_of(stage)
 
 
-check(config)
+def note_start():
+    """Leave in the run's folder how it was started; `ldae status` and the results page read it.
+
+    The file stays locked while this process lives, and the kernel frees it however that ends.
+    """
+    if not workflow.is_main_process:
+        return
+    try:
+        cores = workflow.cores
+    except WorkflowError:
+        cores = None
+    start = {
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "host": socket.gethostname(),
+        "directory": os.getcwd(),
+        "snakefile": os.path.abspath(workflow.main_snakefile),
+        "targets": sorted(map(str, workflow.dag_settings.targets)),
+        "max_checksum_file_size": workflow.dag_settings.max_checksum_file_size,
+        "cores": cores,
+        "gpus": getattr(workflow.global_resources.get("gpu"), "value", None),
+        "configuration": config,
+    }
+    os.makedirs(RUN, exist_ok=True)
+    with open(f"{RUN}/.run.json", "w") as file:
+        json.dump(start, file, indent=2)
+    os.replace(f"{RUN}/.run.json", f"{RUN}/run.json")
+    STARTED.append(open(f"{RUN}/run.json", "r+"))
+    try:
+        fcntl.flock(STARTED[0], fcntl.LOCK_EX)
+    except OSError:  # a file system without locks
+        pass
+
+
+if workflow.is_main_process:  # a cluster's jobs are sure of it
+    check(config)
+os.environ.update(LDAE_FEWER_GPUS=config["resources"]["fewer_gpus"])  # for jobs
 RUN = f"results/{config['run']}"
+STARTED = []  # the open `run.json`
 OF_ONE_IMAGE = re.compile(
     r"[SI]\d+"
 )  # folders S<series id> or I<image id> of the archive

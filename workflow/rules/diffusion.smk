@@ -1,4 +1,5 @@
 rule train_ldm:
+    """5.1 Train the latent diffusion model."""
     input:
         scans=f"{RUN}/cohort/scans.parquet",
         index=f"{RUN}/latents/index.parquet",

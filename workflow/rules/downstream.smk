@@ -1,4 +1,5 @@
 rule embed_pca:
+    """8.2 Store every scan's scores on the components of training volumes."""
     input:
         scans=f"{RUN}/cohort/scans.parquet",
     output:
@@ -27,14 +28,15 @@ rule embed_pca:
 
 
 rule evaluate_probes:
+    """9.1 Fit linear probes on the codes, and score them on test subjects."""
     input:
         scans=f"{RUN}/cohort/scans.parquet",
         embeddings=EMBEDDINGS,
         supervised=PREDICTIONS,
     output:
-        table=f"{RUN}/tables/downstream.csv",
-        by_group=f"{RUN}/tables/downstream_by_group.csv",
-        compared=f"{RUN}/tables/downstream_compared.csv",
+        table=shown(f"{RUN}/tables/downstream.csv", "Representation"),
+        by_group=shown(f"{RUN}/tables/downstream_by_group.csv", "Representation"),
+        compared=shown(f"{RUN}/tables/downstream_compared.csv", "Representation"),
         predictions=f"{RUN}/tables/predictions.parquet",
         probes=f"{RUN}/tables/probes.json",
     log:
@@ -59,6 +61,7 @@ rule evaluate_probes:
 
 
 rule evaluate_representation:
+    """11.1 Measure whether the semantic code is alive."""
     input:
         **MODELS,
         volumetric=weights_of("ldae-volume"),
@@ -68,8 +71,8 @@ rule evaluate_representation:
         supervised=PREDICTIONS,
         per_scan=f"{RUN}/tables/reconstruction.parquet",
     output:
-        table=f"{RUN}/tables/representation.csv",
-        by_time=f"{RUN}/tables/representation_by_time.csv",
+        table=shown(f"{RUN}/tables/representation.csv", "Representation"),
+        by_time=shown(f"{RUN}/tables/representation_by_time.csv", "Representation"),
     log:
         f"{RUN}/logs/evaluate_representation.log",
     benchmark:
@@ -94,6 +97,6 @@ rule evaluate_representation:
         "ldae evaluate-representation --scans {input.scans} --derivatives {params.derivatives}"
         " --models {params.models} --embeddings {input.embeddings}"
         " --supervised {input.supervised} --per-scan {input.per_scan} --table {output.table}"
-        " --by-time {output.by_time} --threads {threads}"
+        " --by-time {output.by_time} --devices {resources.gpu} --threads {threads}"
         " --batch-size {resources.scans_per_batch}"
         " --settings {params.settings:q} > {log} 2>&1"

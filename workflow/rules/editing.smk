@@ -1,4 +1,5 @@
 rule evaluate_interpolation:
+    """12.1 Score sessions interpolated between two real ones."""
     input:
         **MODELS,
         scans=f"{RUN}/cohort/scans.parquet",
@@ -6,8 +7,8 @@ rule evaluate_interpolation:
         inversions=inversion("ldae", config["interpolation"]["steps"]),
     output:
         per_triplet=f"{RUN}/tables/interpolation.parquet",
-        table=f"{RUN}/tables/interpolation.csv",
-        figure=f"{RUN}/figures/interpolation.png",
+        table=shown(f"{RUN}/tables/interpolation.csv", "Editing"),
+        figure=shown(f"{RUN}/figures/interpolation.png", "Editing"),
     log:
         f"{RUN}/logs/evaluate_interpolation.log",
     benchmark:
@@ -29,11 +30,12 @@ rule evaluate_interpolation:
         " --models {params.models} --embeddings {input.embeddings}"
         " --inversions {input.inversions} --per-triplet {output.per_triplet}"
         " --table {output.table} --figure {output.figure}"
-        " --threads {threads} --batch-size {resources.scans_per_batch}"
+        " --devices {resources.gpu} --threads {threads} --batch-size {resources.scans_per_batch}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 
 rule evaluate_manipulation:
+    """13.1 Move scans along directions of the code, and audit them."""
     input:
         **MODELS,
         scans=f"{RUN}/cohort/scans.parquet",
@@ -41,9 +43,9 @@ rule evaluate_manipulation:
         inversions=inversion("ldae", config["manipulation"]["steps"]),
     output:
         per_scan=f"{RUN}/tables/manipulation.parquet",
-        table=f"{RUN}/tables/manipulation.csv",
-        audits=f"{RUN}/tables/manipulation_audits.csv",
-        figure=f"{RUN}/figures/manipulation.png",
+        table=shown(f"{RUN}/tables/manipulation.csv", "Editing"),
+        audits=shown(f"{RUN}/tables/manipulation_audits.csv", "Editing"),
+        figure=shown(f"{RUN}/figures/manipulation.png", "Editing"),
     log:
         f"{RUN}/logs/evaluate_manipulation.log",
     benchmark:
@@ -65,19 +67,20 @@ rule evaluate_manipulation:
         " --models {params.models} --embeddings {input.embeddings}"
         " --inversions {input.inversions} --per-scan {output.per_scan}"
         " --table {output.table} --audits {output.audits} --figure {output.figure}"
-        " --threads {threads} --batch-size {resources.scans_per_batch}"
+        " --devices {resources.gpu} --threads {threads} --batch-size {resources.scans_per_batch}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 
 rule evaluate_variation:
+    """14.1 Measure what varies among samples of one code."""
     input:
         **MODELS,
         scans=f"{RUN}/cohort/scans.parquet",
         embeddings=f"{RUN}/embeddings/ldae.parquet",
     output:
         per_sample=f"{RUN}/tables/variation.parquet",
-        table=f"{RUN}/tables/variation.csv",
-        figure=f"{RUN}/figures/variation.png",
+        table=shown(f"{RUN}/tables/variation.csv", "Editing"),
+        figure=shown(f"{RUN}/figures/variation.png", "Editing"),
     log:
         f"{RUN}/logs/evaluate_variation.log",
     benchmark:
@@ -98,5 +101,5 @@ rule evaluate_variation:
         "ldae evaluate-variation --scans {input.scans} --derivatives {params.derivatives}"
         " --models {params.models} --embeddings {input.embeddings}"
         " --per-sample {output.per_sample} --table {output.table} --figure {output.figure}"
-        " --threads {threads} --batch-size {resources.scans_per_batch}"
+        " --devices {resources.gpu} --threads {threads} --batch-size {resources.scans_per_batch}"
         " --settings {params.settings:q} > {log} 2>&1"

@@ -1,4 +1,5 @@
 rule sample_scans:
+    """15.1 Generate scans from noise, without or with codes."""
     input:
         **MODELS,
         scans=f"{RUN}/cohort/scans.parquet",
@@ -28,12 +29,13 @@ rule sample_scans:
     shell:
         "ldae sample-scans --scans {input.scans} --derivatives {params.derivatives}"
         " --models {params.models} --embeddings {input.embeddings} --model {wildcards.model}"
-        " --samples {params.samples} --threads {threads}"
+        " --samples {params.samples} --devices {resources.gpu} --threads {threads}"
         " --batch-size {resources.scans_per_batch}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 
 rule evaluate_generation:
+    """15.2 Compare generated scans with real ones."""
     input:
         **MODELS,
         scans=f"{RUN}/cohort/scans.parquet",
@@ -41,8 +43,8 @@ rule evaluate_generation:
         latents=expand(f"{RUN}/samples/{{model}}/latents.npy", model=GENERATORS),
         public=PUBLIC_WEIGHTS,
     output:
-        table=f"{RUN}/tables/generation.csv",
-        figure=f"{RUN}/figures/generation.png",
+        table=shown(f"{RUN}/tables/generation.csv", "Generation"),
+        figure=shown(f"{RUN}/figures/generation.png", "Generation"),
     log:
         f"{RUN}/logs/evaluate_generation.log",
     benchmark:
@@ -66,19 +68,20 @@ rule evaluate_generation:
     shell:
         "ldae evaluate-generation --scans {input.scans} --derivatives {params.derivatives}"
         " --models {params.models} --samples {params.samples} --table {output.table}"
-        " --figure {output.figure} --threads {threads}"
+        " --figure {output.figure} --devices {resources.gpu} --threads {threads}"
         " --batch-size {resources.scans_per_batch}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 
 # All cores, so that no other job disturbs the clock.
 rule measure_throughput:
+    """16.1 Measure volumes per second, alone on the machine."""
     input:
         **MODELS,
         baselines=[f"{RUN}/models/{name}/weights.safetensors" for name in TIMED[1:]],
         scans=f"{RUN}/cohort/scans.parquet",
     output:
-        f"{RUN}/tables/throughput.csv",
+        shown(f"{RUN}/tables/throughput.csv", "Speed"),
     log:
         f"{RUN}/logs/measure_throughput.log",
     benchmark:
@@ -99,13 +102,14 @@ rule measure_throughput:
     shell:
         "ldae measure-throughput --scans {input.scans} --derivatives {params.derivatives}"
         " --models {params.models} --names {params.names} --steps {params.steps}"
-        " --table {output} --threads {threads}"
+        " --table {output} --devices {resources.gpu} --threads {threads}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 
 # Asked for by name, or by `pretrained: resources/weights`; run where there is a network. The files
 # are not declared: Snakemake would delete those of a download that failed, and they go on instead.
 rule fetch_weights:
+    """3.1 Download weights of LPIPS, ImageNet and MedicalNet, checked."""
     output:
         f"{WEIGHTS}/checksums.json",
     log:
@@ -116,6 +120,8 @@ rule fetch_weights:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        **resources("preprocess"),
     params:
         folder=subpath(output[0], parent=True),
     message:

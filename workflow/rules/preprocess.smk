@@ -1,5 +1,6 @@
 # Only asked for by preprocessing.brain.method: antspynet; run where there is a network.
 rule fetch_brain_network:
+    """2.1 Download the original's brain extraction, if it is asked for."""
     output:
         weights=f"{BRAIN_NETWORK}/brainExtractionRobustT1.h5",
         template=f"{BRAIN_NETWORK}/S_template3.nii.gz",
@@ -12,6 +13,8 @@ rule fetch_brain_network:
     conda:
         "../../envs/antspynet.yaml"
     threads: 1
+    resources:
+        **resources("preprocess"),
     params:
         network=lambda wildcards, output: os.path.dirname(output.weights),
     message:
@@ -21,6 +24,7 @@ rule fetch_brain_network:
 
 
 rule preprocess_scans:
+    """2.2 Bias-correct, brain-extract and register one bucket of scans."""
     input:
         bucket=f"{RUN}/cohort/converted/{{bucket}}.parquet",
         network=brain_network,
@@ -45,17 +49,19 @@ rule preprocess_scans:
         "Preprocessing bucket {wildcards.bucket}"
     shell:
         "ldae preprocess-scans --bucket {input.bucket} --bids {params.bids}"
-        " --derivatives {params.derivatives} --table {output.table} --threads {threads}"
-        " --network {params.network} --settings {params.settings:q} > {log} 2>&1"
+        " --derivatives {params.derivatives} --table {output.table}"
+        " --devices {resources.gpu} --threads {threads} --network {params.network}"
+        " --settings {params.settings:q} > {log} 2>&1"
 
 
 rule gather_scans:
+    """2.3 Join the scans that passed, with their side of the split."""
     input:
         ingested=f"{RUN}/cohort/ingested.parquet",
         preprocessed=in_every_bucket("preprocessed"),
     output:
         scans=f"{RUN}/cohort/scans.parquet",
-        excluded=f"{RUN}/cohort/excluded.tsv",
+        excluded=shown(f"{RUN}/cohort/excluded.tsv", "Cohort"),
     log:
         f"{RUN}/logs/gather_scans.log",
     benchmark:

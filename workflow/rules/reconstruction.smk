@@ -1,5 +1,6 @@
 # A job per model and number of steps, here and below: one edited number is inverted and scored alone.
 rule invert_scans:
+    """10.1 Store every test scan's z_T for one model and number of steps."""
     input:
         weights=lambda wildcards: weights_behind(wildcards.model),
         scans=f"{RUN}/cohort/scans.parquet",
@@ -30,11 +31,13 @@ rule invert_scans:
     shell:
         "ldae invert-scans --scans {input.scans} --derivatives {params.derivatives}"
         " --models {params.models} --model {wildcards.model} --steps {wildcards.steps}"
-        " --index {output} --threads {threads} --batch-size {resources.scans_per_batch}"
+        " --index {output} --devices {resources.gpu} --threads {threads}"
+        " --batch-size {resources.scans_per_batch}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 
 rule reconstruct_scans:
+    """10.2 Reconstruct test scans in one way, with one number of steps, and score each."""
     input:
         weights=lambda wildcards: weights_behind(wildcards.part),
         scans=f"{RUN}/cohort/scans.parquet",
@@ -74,19 +77,20 @@ rule reconstruct_scans:
         "ldae reconstruct-scans --scans {input.scans} --derivatives {params.derivatives}"
         " --models {params.models} --inversions {params.inversions}"
         " --part {wildcards.part} --steps {wildcards.steps} --folder {params.folder}"
-        " --threads {threads} --batch-size {resources.scans_per_batch}"
+        " --devices {resources.gpu} --threads {threads} --batch-size {resources.scans_per_batch}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 
 rule evaluate_reconstruction:
+    """10.3 Gather the scores of reconstructions, by start and number of steps."""
     input:
         scores=reconstructed("scores.parquet", [*INVERTED, CONTROLS]),
         not_computed=reconstructed("not_computed.txt", [*INVERTED, CONTROLS]),
         examples=reconstructed("example.npz", [("ldae", CONTROLS[1]), CONTROLS]),
     output:
         per_scan=f"{RUN}/tables/reconstruction.parquet",
-        table=f"{RUN}/tables/reconstruction.csv",
-        figure=f"{RUN}/figures/reconstruction.png",
+        table=shown(f"{RUN}/tables/reconstruction.csv", "Reconstruction"),
+        figure=shown(f"{RUN}/figures/reconstruction.png", "Reconstruction"),
     log:
         f"{RUN}/logs/evaluate_reconstruction.log",
     benchmark:
@@ -109,6 +113,7 @@ rule evaluate_reconstruction:
 
 
 rule compare_models:
+    """10.4 Put the models' reconstructions and latent sizes side by side."""
     input:
         reconstruction=f"{RUN}/tables/reconstruction.csv",
         inversions=[inversion(model, T) for model, T in INVERTED],
@@ -118,7 +123,7 @@ rule compare_models:
             if model in ENCODERS
         ],
     output:
-        f"{RUN}/tables/models.csv",
+        shown(f"{RUN}/tables/models.csv", "Reconstruction"),
     log:
         f"{RUN}/logs/compare_models.log",
     benchmark:

@@ -1,9 +1,10 @@
 rule compare_paper:
+    """17.1 Put this run's numbers beside the paper's."""
     input:
         paper="config/paper.csv",
         tables=expand(f"{RUN}/tables/{{table}}.csv", table=PAPERS_TABLES),
     output:
-        f"{RUN}/tables/paper.csv",
+        shown(f"{RUN}/tables/paper.csv", "All results"),
     log:
         f"{RUN}/logs/compare_paper.log",
     benchmark:
@@ -40,6 +41,7 @@ rule compare_paper:
 
 
 rule write_report:
+    """17.2 Write the results page."""
     input:
         attrition=f"{RUN}/cohort/attrition.csv",
         excluded=f"{RUN}/cohort/excluded.tsv",
@@ -48,8 +50,8 @@ rule write_report:
         figures=expand(f"{RUN}/figures/{{figure}}.png", figure=FIGURES),
         curves=expand(f"{RUN}/models/{{name}}/train.jsonl", name=TRAINED),
     output:
-        flow=f"{RUN}/figures/cohort_flow.svg",
-        report=f"{RUN}/report/index.html",
+        flow=shown(f"{RUN}/figures/cohort_flow.svg", "Cohort"),
+        report=shown(f"{RUN}/report/index.html", "All results"),
     log:
         f"{RUN}/logs/write_report.log",
     benchmark:
@@ -62,6 +64,7 @@ rule write_report:
     params:
         benchmarks=f"{RUN}/benchmarks",
         derivatives=DERIVATIVES,
+        run=subpath(output.report, ancestor=2),
         settings=section(*[name for name in config if name != "resources"]),
     message:
         "Writing the results page"
@@ -69,5 +72,30 @@ rule write_report:
         "ldae write-report --attrition {input.attrition} --excluded {input.excluded}"
         " --scans {input.scans} --tables {input.tables} --figures {input.figures}"
         " --curves {input.curves} --benchmarks {params.benchmarks}"
-        " --derivatives {params.derivatives} --flow {output.flow} --report {output.report}"
+        " --derivatives {params.derivatives} --run {params.run}"
+        " --flow {output.flow} --report {output.report}"
         " --settings {params.settings:q} > {log} 2>&1"
+
+
+rule write_provenance:
+    """17.3 Gather how each file was made, with what and of what."""
+    input:
+        f"{RUN}/report/index.html",
+    output:
+        f"{RUN}/provenance.json",
+    log:
+        f"{RUN}/logs/write_provenance.log",
+    benchmark:
+        f"{RUN}/benchmarks/write_provenance.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        **resources("preprocess"),
+    params:
+        run=subpath(output[0], parent=True),
+        settings=section(*[name for name in config if name != "resources"]),
+    message:
+        "Gathering how each file was made"
+    shell:
+        "ldae write-provenance --run {params.run} --settings {params.settings:q} > {log} 2>&1"

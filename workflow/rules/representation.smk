@@ -1,4 +1,5 @@
 rule train_ldae:
+    """6.1 Train semantic encoder and gradient estimator, over the frozen diffusion model."""
     input:
         scans=f"{RUN}/cohort/scans.parquet",
         public=PUBLIC_WEIGHTS,
@@ -39,12 +40,14 @@ rule train_ldae:
 
 
 use rule train_ldae as train_ldae_volume with:
+    """7.4 Train the same with an encoder of whole volumes."""
     wildcard_constraints:
         model="ldae-volume",
     priority: 0
 
 
 rule embed_scans:
+    """8.1 Store every scan's code by one encoder."""
     input:
         encoding_weights,
         scans=f"{RUN}/cohort/scans.parquet",
@@ -71,5 +74,5 @@ rule embed_scans:
     shell:
         "ldae embed-scans --scans {input.scans} --derivatives {params.derivatives}"
         " --models {params.models} --encoder {wildcards.encoder} --embeddings {output}"
-        " --threads {threads} --batch-size {resources.scans_per_batch}"
+        " --devices {resources.gpu} --threads {threads} --batch-size {resources.scans_per_batch}"
         " --settings {params.settings:q} > {log} 2>&1"

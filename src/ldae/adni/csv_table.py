@@ -17,6 +17,7 @@ from itertools import chain, islice, pairwise
 from ldae.adni.catalog import column_key
 from ldae.imaging.storage import Storage, StorageError
 from ldae.parsing import known
+from ldae.runtime import note_read
 
 Row = dict[str, str | None]
 _Lines = tuple[int, int, list[str]]  # a row as it is, with the lines it begins and ends on
@@ -123,6 +124,8 @@ def _finder(
 @contextmanager
 def _open_table(storage: Storage, file: str) -> Iterator[tuple[list[str], Iterator[_Lines]]]:
     """The header and the rows of a table."""
+    if place := storage.path(file):  # of tables within zips nothing is noted
+        note_read(place)
     try:
         start = storage.read_start(file, _START)
         encoding, separator = _layout(start)

@@ -1,6 +1,7 @@
 """From a download to what is done with each of its images: the plan of ingestion."""
 
 import json
+import logging
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -22,8 +23,10 @@ from ldae.adni.visits import age_at, diagnosis_at
 from ldae.bids import participant_label, session_label
 from ldae.config import Matching, Selection
 from ldae.imaging.storage import Storage
+from ldae.progress import Tally
 from ldae.tables import CANDIDATES, PLANNED
 
+log = logging.getLogger(__name__)
 _READERS = 8  # threads that wait for disks, or a server, when headers are read
 
 Row = dict[str, Any]
@@ -49,6 +52,10 @@ def plan_download(storage: Storage, *, selection: Selection, matching: Matching)
         UserError: if a folder cannot be listed.
     """
     inventory = take_inventory(storage)
+    log.info(
+        "%d images, %d tables and %d files of metadata found",
+        *(len(inventory.images), len(inventory.tables), len(inventory.metadata)),
+    )
     tables = read_study_tables(storage, inventory.tables)
     metadata = read_metadata(storage, inventory.metadata)
     facts = gather_facts(tables, metadata)
@@ -59,7 +66,8 @@ def plan_download(storage: Storage, *, selection: Selection, matching: Matching)
         return judge_image(image, known, storage=storage, rule=selection)
 
     with ThreadPoolExecutor(_READERS) as pool:
-        judged = list(pool.map(judge, inventory.images))
+        looked_at = pool.map(judge, inventory.images)
+        judged = list(Tally("headers", len(inventory.images), unit="images").over(looked_at))
     placed = list(place_images(judged, describe_participants(tables), selection))
     in_sessions = {one.scan.image: _in_session(one, matching) for one in placed}
     rows = [_describe(one) | in_sessions.get(one.image, {}) for one in judged]

@@ -17,6 +17,7 @@ from ldae.cohort.papers import Papers, describe, file_papers
 from ldae.cohort.template import Template, load_template
 from ldae.cohort.traps.cases import COLUMNS, Case, set_traps
 from ldae.cohort.traps.faults import cut_short
+from ldae.progress import Tally
 from ldae.runtime import write_text
 
 README = """Synthetic stand-in for an ADNI download.
@@ -79,11 +80,13 @@ def write_download(
     broken = _broken_visit(subjects)
     truth: list[dict[str, object]] = []
     cases = set_traps(seed=seed) if traps else []
+    tally = Tally("download", len(subjects) + len(cases), unit="participants")
     with Delivery(root) as delivery:
         papers = [
-            _deliver(subject, studio, delivery, broken=broken, truth=truth) for subject in subjects
+            _deliver(subject, studio, delivery, broken=broken, truth=truth)
+            for subject in tally.over(subjects)
         ]
-        papers += [_deliver_case(case, studio, delivery) for case in cases]
+        papers += [_deliver_case(case, studio, delivery) for case in tally.over(cases)]
         delivery.put(file_papers(papers))
     write_text(root / "README.txt", README)
     expected = [_expect_broken(row) for row in truth if row["damaged"]]

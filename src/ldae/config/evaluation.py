@@ -10,22 +10,29 @@ Baseline = Literal["lddim", "dae", "supervised", "ldae-volume"]
 
 
 class Sampling(Section):
-    clip: Positive | None  # bound on the predicted clean latent; null: none
+    clip: Positive | None
+    """Bound on the clean latent or volume predicted in every DDIM step; null: none."""
 
 
 class Bootstrap(Section):
     replicates: Count
+    """Draws of subjects, with replacement."""
     confidence: Annotated[float, Field(gt=0, lt=1)]
+    """Coverage of the intervals."""
 
 
 class Metrics(Section):
-    ssim_window: Count  # voxels
+    ssim_window: Count
+    """Width of the SSIM window in voxels."""
 
 
 class Reconstruction(Section):
     steps: Annotated[tuple[Count, ...], Field(min_length=1)]
-    control_steps: Count  # of the controls; one of `steps`
-    dae_steps: Count  # of the DAE, in place of `steps`
+    """DDIM steps, a row each; of LDDIM the most."""
+    control_steps: Count
+    """DDIM steps of the controls; one of `steps`."""
+    dae_steps: Count
+    """DDIM steps of the DAE, in place of `steps`."""
 
     @model_validator(mode="after")
     def _controls_have_a_counterpart(self) -> Self:
@@ -35,32 +42,51 @@ class Reconstruction(Section):
 
 
 class Probe(Section):
-    inverse_regularisation: Annotated[tuple[Positive, ...], Field(min_length=1)]  # logistic, C
+    inverse_regularisation: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    """Values of C to choose from, of the logistic regression."""
     ridge_penalty: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    """Penalties to choose from, of the regression on age."""
     folds: Annotated[int, Field(ge=2)]
+    """Folds to choose with, grouped by subject, on training data."""
 
 
 class Downstream(Section):
-    seeds: Annotated[int, Field(ge=0)]  # other draws of the folds, each a row of its own
+    seeds: Annotated[int, Field(ge=0)]
+    """Other draws of the probes' folds, a row each; 0: none."""
 
 
 class VoxelPca(Section):
     components: Count
-    pool: Count  # voxels averaged along each axis before
+    """Principal components; at most one less than there are training scans."""
+    pool: Count
+    """Voxels averaged along each axis before."""
 
 
 class Interpolation(Section):
     steps: Count
-    fractions: Annotated[tuple[Fraction, ...], Field(min_length=1)]  # drawn beside the real session
-    gaps: Annotated[tuple[Count, ...], Field(min_length=1)]  # months; a triplet joins the nearest
+    """DDIM steps."""
+    fractions: Annotated[tuple[Fraction, ...], Field(min_length=1)]
+    """Parts of the time from first to last session, in the figure."""
+    gaps: Annotated[tuple[Count, ...], Field(min_length=1)]
+    """Months from first to last session, one row each; a triplet joins the nearest, of two as near
+    the shorter."""
     max_triplets: Count | None
+    """Most triplets scored; subjects and gaps take turns until they are reached; null: every
+    one."""
 
 
 class Manipulation(Section):
     steps: Count
+    """DDIM steps."""
     strengths: Annotated[tuple[float, ...], Field(min_length=1)]
+    """How far to go along the direction, times sqrt(embedding_dim) standard deviations of the code;
+    not all 0."""
     max_subjects: Count | None
-    probe: Probe  # whose direction is followed
+    """Most subjects edited; diagnoses take turns until they are reached; null: every test
+    subject."""
+    probe: Probe
+    """The probe whose direction is followed; one of its own, so that editing `probe` redraws
+    nothing."""
 
     @model_validator(mode="after")
     def _moves(self) -> Self:
@@ -71,18 +97,28 @@ class Manipulation(Section):
 
 class Variation(Section):
     steps: Count
+    """DDIM steps."""
     samples: Annotated[int, Field(ge=2)]
+    """z_T per subject, the same ones for all."""
     max_subjects: Annotated[int, Field(ge=2)] | None
-    probe: Probe  # that reads what stays
+    """Most subjects; diagnoses take turns until they are reached; null: every test subject."""
+    probe: Probe
+    """The probe that reads what stays; one of its own, so that editing `probe` redraws nothing."""
 
 
 class Generation(Section):
     steps: Count
-    samples: Annotated[int, Field(ge=2)]  # of each model; at most as many as half of the test scans
-    volumes: Annotated[int, Field(ge=0)]  # of each model, kept as NIfTI; latents are all kept
+    """DDIM steps."""
+    samples: Annotated[int, Field(ge=2)]
+    """Samples of each model; as many scans of every second test subject are the yardstick."""
+    volumes: Annotated[int, Field(ge=0)]
+    """Samples of each model, kept as NIfTI to look at; the latents of all are kept."""
 
 
 class Throughput(Section):
     batch_size: Count
-    repeats: Count  # medians are over these
-    measured_steps: Count  # most steps timed as whole runs; more are reckoned from single steps
+    """Volumes handed over together."""
+    repeats: Count
+    """Timed runs after one warm-up; medians are over these."""
+    measured_steps: Count
+    """Most DDIM steps timed as whole runs; more are reckoned from single steps."""

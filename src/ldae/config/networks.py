@@ -9,11 +9,16 @@ from ldae.config.section import Count, Fraction, NonNegativeCount, Positive, Sec
 
 
 class AutoencoderNetwork(Section):
-    channels: Annotated[tuple[Count, ...], Field(min_length=2)]  # one per level
+    channels: Annotated[tuple[Count, ...], Field(min_length=2)]
+    """Channels, one per level; each level after the first halves every axis."""
     latent_channels: Count
+    """Channels of the latent."""
     res_blocks: Count
+    """Residual blocks per level."""
     norm_groups: Count
-    initial_log_variance: float | None  # of the posterior; null: the library's initialisation
+    """Groups of the group normalisation; divide all channels."""
+    initial_log_variance: float | None
+    """Log-variance of the posterior before training; null: the library's initialisation."""
 
     @model_validator(mode="after")
     def _groups_divide_channels(self) -> Self:
@@ -23,19 +28,30 @@ class AutoencoderNetwork(Section):
 
 class Discriminator(Section):
     channels: Count
+    """Channels of the first layer."""
     layers: Count
+    """Layers."""
     learning_rate: Positive
+    """Learning rate of its optimiser."""
 
 
 class UNet(Section):
     base_channels: Count
+    """Channels of the first level."""
     multipliers: Annotated[tuple[Count, ...], Field(min_length=1)]
+    """Channels of each level, times `base_channels`."""
     res_blocks: Count
-    attention_at: tuple[Count, ...]  # down-sampling factors at which attention is used: 1, 2, 4
+    """Residual blocks per level."""
+    attention_at: tuple[Count, ...]
+    """Down-sampling factors at which there is attention: 1, 2, 4 and so on."""
     heads: Count
+    """Attention heads; divide the channels of every level."""
     norm_groups: Count
+    """Groups of the group normalisation; divide the channels of every level."""
     dropout: Fraction
-    downsample: Triple  # factor per axis between levels
+    """Part of the features dropped while training."""
+    downsample: Triple
+    """Factor per axis between levels, x, y, z."""
 
     @model_validator(mode="after")
     def _sizes_divide(self) -> Self:
@@ -51,15 +67,26 @@ class UNet(Section):
 
 class SemanticEncoder(Section):
     kind: Literal["slices"] = "slices"
-    widths: Annotated[tuple[Count, ...], Field(min_length=1)]  # ConvNeXt stages
+    """`slices`: ConvNeXt on axial slices, attention over them; `volume`: 3D convolutions, with
+    other keys."""
+    widths: Annotated[tuple[Count, ...], Field(min_length=1)]
+    """Channels of the ConvNeXt stages."""
     depths: Annotated[tuple[Count, ...], Field(min_length=1)]
+    """Blocks of the ConvNeXt stages, as many as `widths`."""
     stochastic_depth: Fraction
-    pool: tuple[Count, Count]  # cells each slice's feature map is pooled to
+    """Part of the blocks skipped while training, rising to this at the last one."""
+    pool: tuple[Count, Count]
+    """Cells that each slice's feature map is pooled to."""
     embedding_dim: Count
+    """Length of y_sem."""
     heads: Count
+    """Attention heads over slices; divide `embedding_dim`."""
     dropout: Fraction
+    """Part of the attention features dropped while training."""
     initialise: Literal["random", "imagenet"]
-    standardise: bool  # centre volumes on the training mean, scale y_sem once
+    """`imagenet` needs `pretrained`; `random` does without."""
+    standardise: bool
+    """Centre volumes on the training mean and scale y_sem, once, before training."""
 
     @model_validator(mode="after")
     def _one_depth_per_width(self) -> Self:
@@ -72,13 +99,22 @@ class SemanticEncoder(Section):
 
 class VolumetricEncoder(Section):
     kind: Literal["volume"]
-    widths: Annotated[tuple[Count, ...], Field(min_length=1)]  # stages, each halves every axis
-    depths: Annotated[tuple[NonNegativeCount, ...], Field(min_length=1)]  # further convolutions
+    """`volume`: 3D convolutions, then one linear layer over all cells; `slices`: ConvNeXt, with
+    other keys."""
+    widths: Annotated[tuple[Count, ...], Field(min_length=1)]
+    """Channels of the stages; each halves every axis."""
+    depths: Annotated[tuple[NonNegativeCount, ...], Field(min_length=1)]
+    """Residual convolutions of the stages, as many as `widths`."""
     norm_groups: Count
-    pool: Triple  # cells the last feature map is pooled to
+    """Groups of the group normalisation; divide all widths."""
+    pool: Triple
+    """Cells that the last feature map is pooled to; no more than it has places."""
     embedding_dim: Count
+    """Length of y_sem."""
     dropout: Fraction
-    standardise: bool  # as of the encoder by slices
+    """Part of the features dropped while training."""
+    standardise: bool
+    """Centre volumes on the training mean and scale y_sem, once, before training."""
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:

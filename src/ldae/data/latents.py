@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ldae.errors import UserError
-from ldae.runtime import atomic_path
+from ldae.runtime import atomic_path, note_read
 from ldae.tables import KEYS, read_table
 
 # One row per scan; `file` is relative to the folder of the latents.
@@ -120,6 +120,7 @@ def is_current(path: Path, fingerprint: str) -> bool:
 def read_scale(folder: Path) -> dict[str, Any]:
     """What `encode-latents` says of all latents: `latent_scale`, `mean`, `autoencoder`, ..."""
     path = folder / SCALE_NAME
+    note_read(path)
     try:
         scale: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:

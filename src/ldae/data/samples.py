@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ldae.errors import UserError
-from ldae.runtime import atomic_path
+from ldae.runtime import atomic_path, note_read
 from ldae.tables import read_table, write_table
 
 # One row per sample.
@@ -37,6 +37,7 @@ def read_samples(folder: Path) -> tuple[pd.DataFrame, Tensor]:
         UserError: a file is missing or damaged, or they do not belong together.
     """
     index, path = read_table(folder / INDEX_NAME, INDEX), folder / LATENTS_NAME
+    note_read(path)
     try:
         z_0 = torch.from_numpy(np.load(path, allow_pickle=False))
     except (OSError, EOFError, ValueError) as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.errors import UserError
-from ldae.runtime import atomic_folder
+from ldae.runtime import atomic_folder, record_path
 from ldae.tables import CANDIDATES, KEYS, write_table
 
 _BITS = 16  # of the hash, that a bucket's name of four hex digits can hold
@@ -52,6 +52,7 @@ def forget_other_buckets(tables: Iterable[Path]) -> None:
         for path in set(folder.iterdir()) - tables:
             if _is_of_bucket(path):
                 path.unlink()
+                record_path(path).unlink(missing_ok=True)
 
 
 def _bucket_of(participant_id: str, bits: int) -> str:

@@ -11,10 +11,10 @@ from typing import Literal
 
 import pandas as pd
 
-from ldae import __version__
 from ldae.bids import BIDS_VERSION, scans_path, sessions_path, sidecar_path
 from ldae.ingestion.dictionaries import CRITERIA, FLAGS, PARTICIPANTS, SCANS, SESSIONS
 from ldae.ingestion.ledger import plain
+from ldae.origin import generated_by
 from ldae.runtime import write_json, write_text
 from ldae.tables import write_tsv
 
@@ -90,7 +90,7 @@ def write_dataset(
             "Name": _NAMES[source],
             "BIDSVersion": BIDS_VERSION,
             "DatasetType": "raw",
-            "GeneratedBy": [{"Name": "ldae", "Version": __version__}],
+            "GeneratedBy": generated_by(),
         },
     )
 

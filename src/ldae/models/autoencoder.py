@@ -10,7 +10,6 @@ from ldae import config
 from ldae.models.build import LatentShape, Shape
 from ldae.models.stored import frozen, stored_key, stored_shape
 from ldae.nets.autoencoder import Autoencoder
-from ldae.runtime import pick_device
 from ldae.weights.folder import load_model_config, load_weights
 
 
@@ -42,7 +41,7 @@ def load_autoencoder(folder: Path, *, device: torch.device | None = None) -> Lat
     """Rebuild the autoencoder that `train_autoencoder` wrote to `folder`."""
     stored = load_model_config(folder)
     network = config.AutoencoderNetwork.model_validate(stored_key(stored, "network", folder))
-    target = device or pick_device()
+    target = device or torch.device("cpu")
     autoencoder = build_autoencoder(network)
     load_weights(folder, autoencoder)
     volume_shape = stored_shape(stored_key(stored, "volume_shape", folder))

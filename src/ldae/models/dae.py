@@ -21,7 +21,6 @@ from ldae.models.stored import (
 )
 from ldae.models.together import together
 from ldae.nets.unet import NoisePredictor
-from ldae.runtime import pick_device
 from ldae.weights.folder import load_model_config, load_weights
 
 
@@ -124,7 +123,7 @@ def load_dae(
     Args:
         models: folder of the model folders.
         clip: bound on the predicted clean voxels in every DDIM step; None: no bound.
-        device: where it shall run; None: the first visible GPU, else the CPU.
+        device: where it shall run; None: the CPU.
 
     Raises:
         UserError: the folder is incomplete, or holds another kind of model.
@@ -136,7 +135,7 @@ def load_dae(
     network = config.UNet.model_validate(stored_key(stored, "noise_predictor", folder))
     diffusion = config.Diffusion.model_validate(stored_key(stored, "diffusion", folder))
     volume_shape = stored_shape(stored_key(stored, "volume_shape", folder))
-    target = device or pick_device()
+    target = device or torch.device("cpu")
     semantic_encoder = build_semantic_encoder(encoder, volume_shape)
     noise_predictor = build_voxel_noise_predictor(network, encoder.embedding_dim)
     load_weights(folder, voxel_representation(semantic_encoder, noise_predictor))

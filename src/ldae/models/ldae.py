@@ -58,7 +58,7 @@ def load_ldae(
         models: folder of the three model folders.
         name: `ldae`, the paper's, or `ldae-volume`, whose encoder sees whole volumes.
         clip: bound on the predicted clean latent in every DDIM step; None: no bound.
-        device: where it shall run; None: the first visible GPU, else the CPU.
+        device: where it shall run; None: the CPU.
 
     Raises:
         UserError: a folder is incomplete, or was trained over another model than lies beside it.

@@ -78,7 +78,7 @@ def load_lddim(
     Args:
         models: folder of the model folders.
         clip: bound on the predicted clean latent in every DDIM step; None: no bound.
-        device: where it shall run; None: the first visible GPU, else the CPU.
+        device: where it shall run; None: the CPU.
 
     Raises:
         UserError: a folder is incomplete, or was trained over another model than lies beside it.

@@ -10,7 +10,6 @@ from ldae.diffusion.schedule import NoiseSchedule
 from ldae.models.build import build_noise_predictor
 from ldae.models.stored import frozen, stored_key
 from ldae.nets.unet import NoisePredictor
-from ldae.runtime import pick_device
 from ldae.weights.folder import load_model_config, load_weights
 
 
@@ -34,7 +33,7 @@ def load_ldm(folder: Path, *, device: torch.device | None = None) -> LatentDiffu
     stored = load_model_config(folder)
     network = config.UNet.model_validate(stored_key(stored, "network", folder))
     diffusion = config.Diffusion.model_validate(stored_key(stored, "diffusion", folder))
-    target = device or pick_device()
+    target = device or torch.device("cpu")
     noise_predictor = build_noise_predictor(network, stored_key(stored, "latent_channels", folder))
     load_weights(folder, noise_predictor)
     return LatentDiffusion(

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from ldae.models.build import SemanticNetwork, build_semantic_encoder
 from ldae.models.stored import frozen, require_kind, stored_encoder, stored_key, stored_shape
-from ldae.runtime import pick_device
 from ldae.weights.folder import load_model_config, load_weights
 
 Task = Literal["diagnosis", "age"]
@@ -59,7 +58,7 @@ def load_supervised(folder: Path, *, device: torch.device | None = None) -> Supe
     volume_shape = stored_shape(stored_key(stored, "volume_shape", folder))
     network = with_head(build_semantic_encoder(encoder, volume_shape), encoder.embedding_dim)
     load_weights(folder, network)
-    target = device or pick_device()
+    target = device or torch.device("cpu")
     return SupervisedEncoder(
         network=frozen(network, target),
         task=task,

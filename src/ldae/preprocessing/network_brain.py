@@ -18,7 +18,7 @@ from ldae.errors import UserError
 from ldae.preprocessing.brain import largest_part
 from ldae.preprocessing.images import Image
 from ldae.preprocessing.linear import to_ants
-from ldae.runtime import atomic_path
+from ldae.runtime import atomic_path, note_read
 
 WEIGHTS, TEMPLATE = "brainExtractionRobustT1", "S_template3"  # ANTsPyNet's names
 FILES = (f"{WEIGHTS}.h5", f"{TEMPLATE}.nii.gz")
@@ -49,6 +49,8 @@ def network_files(folder: Path | None) -> tuple[Path, ...]:
             f"brain.method antspynet: {' and '.join(FILES)} are not in {folder or '--network'}; "
             "fetch them where there is a network: ldae fetch-brain-network --network FOLDER"
         )
+    for file in files:
+        note_read(file)
     return files
 
 

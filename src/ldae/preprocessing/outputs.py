@@ -6,8 +6,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ldae import __version__, bids
+from ldae import bids
 from ldae.config import Preprocessing
+from ldae.origin import generated_by
 from ldae.runtime import write_text
 
 LINEAR_EXTENSION = ".txt"  # ITK text transform
@@ -83,7 +84,7 @@ def write_description(derivatives: Path, *, raw: str | None) -> None:
         "Name": "T1-weighted brains in template space",
         "BIDSVersion": bids.BIDS_VERSION,
         "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": "ldae", "Version": __version__}],
+        "GeneratedBy": generated_by(),
     }
     if raw is not None:
         description |= {"SourceDatasets": [{"URL": raw}], "DatasetLinks": {RAW: raw}}

@@ -53,8 +53,9 @@ class Run:
 
     name: str
     synthetic: bool
-    version: str
     made_with: str
+    models_made_with: str
+    settings_hash: str
     settings: Section
 
 
@@ -109,6 +110,7 @@ class Page:
     charts: dict[str, list[Chart]]
     quality: CohortQuality
     timing: pd.DataFrame
+    plan: HtmlTable | None
     gaps: Sequence[Gap]
     weights: Sequence[Gap]
 

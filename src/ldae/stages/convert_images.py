@@ -14,6 +14,7 @@ from ldae.imaging.conversion import RawImage, compress, convert_image, link, scr
 from ldae.imaging.failure import ConversionError
 from ldae.imaging.storage import Storage
 from ldae.parsing import parse_manufacturer, parse_tesla
+from ldae.progress import Tally
 from ldae.tables import CANDIDATES, CONVERTED, KEYS, read_table, write_table
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ def convert_images(
     if not download.exists():
         raise UserError(f"{download}: not there any more; bring it back or index it again")
     rows: list[dict[str, Any]] = []
+    tally = Tally(f"bucket {bucket.stem}", len(candidates[KEYS].drop_duplicates()))
     root = download if download.is_dir() else download.parent
     with Storage(root) as storage, scratch_of(table) as scratch:
         for (participant, session), images in candidates.groupby(KEYS, sort=True):
@@ -62,6 +64,7 @@ def convert_images(
                 rows[-1]["image"] = target.relative_to(bids).as_posix()
             else:
                 _remove(target)
+            tally.add()
     write_table(pd.DataFrame(rows, columns=CONVERTED.names), table, CONVERTED)
 
 

@@ -15,6 +15,7 @@ from ldae.data.volumes import VolumeSet
 from ldae.models.build import SemanticNetwork, Shape, build_semantic_encoder
 from ldae.models.encoder import load_encoder, standardise
 from ldae.models.stored import stored_encoder, stored_key, stored_shape
+from ldae.progress import Tally
 from ldae.runtime import pick_device, seeded_generator, use_threads
 from ldae.tables import SCANS, read_table
 from ldae.weights.folder import load_model_config
@@ -33,6 +34,7 @@ def embed_scans(
     models: Path,
     encoder: Literal["ldae", "ldae-volume", "dae", "random-init"],
     embeddings: Path,
+    devices: int,
     threads: int,
     batch_size: int,
     settings: Settings,
@@ -47,12 +49,13 @@ def embed_scans(
         encoder: of a trained model, or the control `random-init`: the LDAE's architecture with
             fresh weights, standardised on training volumes as the trained one was before training.
         embeddings: the table to write.
+        devices: GPUs it may use; it uses one. 0: the CPU.
         threads: CPU threads.
         batch_size: how many scans are held in memory at once; no result depends on it.
         settings: see `Settings`.
     """
     use_threads(threads)
-    device = pick_device()
+    device = pick_device(devices)
     rows = take_split(read_table(scans, SCANS), "train", "validation", "test")
     shape = _volume_shape(models / ("dae" if encoder == "dae" else "autoencoder"))
     if encoder == "random-init":
@@ -61,8 +64,11 @@ def embed_scans(
     else:
         network = load_encoder(models / encoder, shape, device=device)
     batches = ScanBatches(rows, derivatives, batch_size, device)
+    tally, codes = Tally(f"embedding by {encoder}", len(rows)), []
     with torch.inference_mode():
-        codes = [network(batch.x).float().cpu().numpy() for batch in batches]
+        for batch in batches:
+            codes.append(network(batch.x).float().cpu().numpy())
+            tally.add(len(batch.rows))
     write_embeddings(rows, np.concatenate(codes), embeddings)
     logging.info("%d scans encoded by %s", len(rows), encoder)
 

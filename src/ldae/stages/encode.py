@@ -8,10 +8,10 @@ import torch
 
 from ldae.data.single_scan import load_single_scan
 from ldae.models.ldae import load_ldae
-from ldae.runtime import atomic_path, sha256, write_json
+from ldae.runtime import atomic_path, pick_device, sha256, write_json
 
 
-def encode(scan: Path, *, models: Path, output: Path) -> None:
+def encode(scan: Path, *, models: Path, output: Path, devices: int = 1) -> None:
     """Write `{scan}_codes.npz` and `{scan}_codes.json` to a folder.
 
     The NPZ holds `y_sem` (E,) and `latent` (C, X, Y, Z), the posterior mean scaled as diffusion
@@ -21,8 +21,9 @@ def encode(scan: Path, *, models: Path, output: Path) -> None:
         scan: a preprocessed volume (NIfTI), as `ldae preprocess` writes it.
         models: the folder of `autoencoder`, `ldm` and `ldae`.
         output: the folder to write to.
+        devices: GPUs it may use: one, where there is one; 0: the CPU.
     """
-    model = load_ldae(models)
+    model = load_ldae(models, device=pick_device(devices))
     single = load_single_scan(scan, shape=model.volume_shape, spacing_mm=model.spacing_mm)
     with torch.inference_mode():
         y_sem = model.encode(single.x)[0].float().cpu().numpy()

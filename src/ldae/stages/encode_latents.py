@@ -12,7 +12,8 @@ from ldae.data.latents import INDEX, INDEX_NAME, SCALE_NAME, is_current, read_la
 from ldae.data.volumes import load_volume
 from ldae.errors import UserError
 from ldae.models.autoencoder import load_autoencoder
-from ldae.runtime import use_threads, write_json
+from ldae.progress import Tally
+from ldae.runtime import pick_device, use_threads, write_json
 from ldae.settings import fingerprint
 from ldae.tables import KEYS, SCANS, read_table, write_table
 
@@ -22,7 +23,7 @@ IDLE = 0.05  # a channel that varies by less than this share of all
 
 
 def encode_latents(
-    *, scans: Path, derivatives: Path, autoencoder: Path, latents: Path, threads: int
+    *, scans: Path, derivatives: Path, autoencoder: Path, latents: Path, devices: int, threads: int
 ) -> None:
     """Encode all scans, skipping those whose volume and autoencoder have not changed.
 
@@ -32,11 +33,12 @@ def encode_latents(
         autoencoder: folder of the trained autoencoder.
         latents: folder for one NPZ per scan (`mean`, `std`, (C, X, Y, Z) float32, unscaled),
             `scale.json` and `index.parquet`.
+        devices: GPUs it may use; it uses one. 0: the CPU.
         threads: CPU threads.
     """
     use_threads(threads)
     table = read_table(scans, SCANS)
-    model = load_autoencoder(autoencoder)
+    model = load_autoencoder(autoencoder, device=pick_device(devices))
     index = table[[*KEYS, "split"]].assign(
         file=table[KEYS].agg("_".join, axis=1) + ".npz",
         fingerprint=[fingerprint(model.weights, sha) for sha in table["volume_sha256"]],
@@ -46,12 +48,13 @@ def encode_latents(
         for file, mark in zip(index["file"], index["fingerprint"], strict=True)
     ]
     logging.info("encoding %d of %d scans; the others are up to date", sum(stale), len(index))
-    for volume, file, mark in zip(
+    missing = zip(
         table.loc[stale, "volume"],
         index.loc[stale, "file"],
         index.loc[stale, "fingerprint"],
         strict=True,
-    ):
+    )
+    for volume, file, mark in Tally("latents", sum(stale)).over(missing):
         # one by one: in a batch a scan's latent would differ, in its last bits, with its neighbours
         means, stds = model.posterior(load_volume(derivatives / volume)[None, None])
         write_latent(latents / file, mean=means[0], std=stds[0], fingerprint=mark)

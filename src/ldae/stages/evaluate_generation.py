@@ -63,6 +63,7 @@ def evaluate_generation(
     samples: list[Path],
     table: Path,
     figure: Path,
+    devices: int,
     threads: int,
     batch_size: int,
     settings: Settings,
@@ -82,12 +83,13 @@ def evaluate_generation(
         samples: folders of `sample-scans`, each named like its model.
         table: `tables/generation.csv`.
         figure: some samples of each model, each above the training scan nearest to it.
+        devices: GPUs it may use; it uses one. 0: the CPU.
         threads: CPU threads.
         batch_size: how many scans are held in memory at once; no result depends on it.
         settings: see `Settings`.
     """
     use_threads(threads)
-    device = pick_device()
+    device = pick_device(devices)
     rows = read_table(scans, SCANS)
     train, test = take_split(rows, "train"), take_split(rows, "test")
     model = load_ldae(models, device=device)

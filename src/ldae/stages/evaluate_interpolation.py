@@ -19,6 +19,7 @@ from ldae.metrics.statistics import Statistic, difference_of, mean_of, ratio_of
 from ldae.metrics.summary import over_subjects
 from ldae.models.ldae import LatentDiffusionAutoencoder, load_ldae
 from ldae.models.stored import inverted_by
+from ldae.progress import Tally
 from ldae.report.figures import Row, centre_of, draw_note, draw_rows
 from ldae.runtime import pick_device, use_threads
 from ldae.tables import INTERPOLATED, SCANS, read_table, write_csv, write_table
@@ -55,6 +56,7 @@ def evaluate_interpolation(
     per_triplet: Path,
     table: Path,
     figure: Path,
+    devices: int,
     threads: int,
     batch_size: int,
     settings: Settings,
@@ -76,6 +78,7 @@ def evaluate_interpolation(
         per_triplet: `tables/interpolation.parquet`, one row per method and triplet.
         table: `tables/interpolation.csv`, means per method and gap; no rows without triplets.
         figure: one subject's interpolated sessions under the real ones.
+        devices: GPUs it may use; it uses one. 0: the CPU.
         threads: CPU threads.
         batch_size: how many scans are held in memory at once; no result depends on it.
         settings: see `Settings`.
@@ -89,7 +92,7 @@ def evaluate_interpolation(
         write_csv(pd.DataFrame(columns=COLUMNS), table)
         draw_note(figure, title="Interpolation", note=f"Nothing to draw: {NONE}.")
         return
-    device, clip = pick_device(), settings.sampling.clip
+    device, clip = pick_device(devices), settings.sampling.clip
     model = load_ldae(models, clip=clip, device=device)
     codes = torch.tensor(read_embeddings(embeddings, test), device=device)
     made_by, steps = inverted_by(models, "ldae", clip=clip), settings.interpolation.steps
@@ -108,10 +111,11 @@ def evaluate_interpolation(
 
     lines = []
     with torch.inference_mode():
+        tally = Tally("interpolation", len(triplets), unit="triplets")
         for start in range(0, len(triplets), batch_size):
             some = triplets.iloc[start : start + batch_size]
             lines += _score(model, some, test, derivatives, answer(some), settings.metrics)
-            logging.info("%d of %d triplets interpolated", start + len(some), len(triplets))
+            tally.add(len(some))
         shown = triplets.loc[[_shown(triplets)]]
         fractions = list(settings.interpolation.fractions)
         along = shown.loc[shown.index.repeat(len(fractions))].assign(fraction=fractions)

@@ -25,6 +25,7 @@ from ldae.metrics.summary import means_by
 from ldae.metrics.tasks import AD_VS_CN, AGE, NEGATIVE, POSITIVE
 from ldae.models.ldae import LatentDiffusionAutoencoder, load_ldae
 from ldae.models.stored import inverted_by
+from ldae.progress import Tally
 from ldae.report.figures import Row, Volume, centre_of, draw_note, draw_rows
 from ldae.runtime import pick_device, use_threads
 from ldae.tables import KEYS, MANIPULATED, SCANS, read_table, write_csv, write_table
@@ -105,6 +106,7 @@ def evaluate_manipulation(
     table: Path,
     audits: Path,
     figure: Path,
+    devices: int,
     threads: int,
     batch_size: int,
     settings: Settings,
@@ -132,12 +134,13 @@ def evaluate_manipulation(
         table: `tables/manipulation.csv`, means per direction and strength.
         audits: `tables/manipulation_audits.csv`, one row per direction and measure.
         figure: a CN and an AD scan at every strength, what changes, and what controls change.
+        devices: GPUs it may use; it uses one. 0: the CPU.
         threads: CPU threads.
         batch_size: how many scans are held in memory at once; no result depends on it.
         settings: see `Settings`.
     """
     use_threads(threads)
-    device, clip = pick_device(), settings.sampling.clip
+    device, clip = pick_device(devices), settings.sampling.clip
     rows, chosen = read_table(scans, SCANS), settings.manipulation
     train, test = take_split(rows, "train"), take_split(rows, "test")
     try:
@@ -162,6 +165,7 @@ def evaluate_manipulation(
     shown = _examples(subjects)
     lines: list[pd.DataFrame] = []
     drawn: dict[tuple[int, str, float], Volume] = {}
+    tally = Tally("manipulation", len(subjects), unit="subjects")
     for start in range(0, len(subjects), batch_size):
         some = subjects.iloc[start : start + batch_size]
         batch = load_batch(some, derivatives, device)
@@ -178,7 +182,7 @@ def evaluate_manipulation(
                     lines.append(line.assign(**measured))
                     for row in set(shown) & set(some.index) if name in DRAWN else ():
                         drawn[row, name, strength] = volumes[row - start, 0].cpu().numpy()
-        logging.info("%d of %d scans moved", start + len(some), len(subjects))
+        tally.add(len(some))
     edited = pd.concat(lines, ignore_index=True)
     write_table(edited, per_scan, MANIPULATED)
     keys, bootstrap, seed = ["direction", "strength"], settings.bootstrap, settings.seed

@@ -10,6 +10,7 @@ from ldae.metrics.statistics import mean_of
 from ldae.metrics.summary import over_subjects
 from ldae.report.examples import read_examples
 from ldae.report.reconstruction import draw_reconstruction
+from ldae.runtime import note_read
 from ldae.tables import KEYS, RECONSTRUCTED, read_table, write_csv, write_table
 
 GROUP = ["model", "start", "steps"]
@@ -57,7 +58,9 @@ def evaluate_reconstruction(
 
 def _scores(folder: Path) -> pd.DataFrame:
     """The scores of a part, each with why some of them are empty: `not_computed`."""
-    said = (folder / "not_computed.txt").read_text(encoding="utf-8")
+    explanation = folder / "not_computed.txt"
+    note_read(explanation)
+    said = explanation.read_text(encoding="utf-8")
     return read_table(folder / "scores.parquet", RECONSTRUCTED).assign(not_computed=said)
 
 

@@ -91,6 +91,7 @@ def evaluate_representation(
     per_scan: Path,
     table: Path,
     by_time: Path,
+    devices: int,
     threads: int,
     batch_size: int,
     settings: Settings,
@@ -114,6 +115,7 @@ def evaluate_representation(
         table: the table to write.
         by_time: per model and diffusion time, the losses with the right code, a wrong one and none;
             `gain` is the share of the last, not of the DAE, that the right one removes beyond it.
+        devices: GPUs it may use; it uses one. 0: the CPU.
         threads: CPU threads.
         batch_size: how many scans are held in memory at once; no result depends on it.
         settings: see `Settings`.
@@ -122,7 +124,7 @@ def evaluate_representation(
     test = take_split(read_table(scans, SCANS), "test")
     scored = read_table(per_scan, RECONSTRUCTED)
     ceilings = _ceilings(supervised, test, settings)
-    batches = ScanBatches(test, derivatives, batch_size, pick_device())
+    batches = ScanBatches(test, derivatives, batch_size, pick_device(devices))
     lines, times = [], []
     for path in embeddings:
         line = _spread(path, test)

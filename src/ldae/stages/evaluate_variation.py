@@ -21,6 +21,7 @@ from ldae.metrics.statistics import Statistic, divide
 from ldae.metrics.summary import defined_mean, over_subjects, root_mean
 from ldae.metrics.tasks import AD_VS_CN, AGE
 from ldae.models.ldae import load_ldae
+from ldae.progress import Tally
 from ldae.report.figures import Row, Volume, centre_of, draw_note, draw_rows
 from ldae.runtime import pick_device, seeded_generator, use_threads
 from ldae.tables import KEYS, SCANS, VARIED, read_table, write_csv, write_table
@@ -68,6 +69,7 @@ def evaluate_variation(
     per_sample: Path,
     table: Path,
     figure: Path,
+    devices: int,
     threads: int,
     batch_size: int,
     settings: Settings,
@@ -89,6 +91,7 @@ def evaluate_variation(
         per_sample: `tables/variation.parquet`, one row per subject and sample, and per scan.
         table: `tables/variation.csv`, a row for what varies: `z_T`, `y_sem`, `scans`.
         figure: scans of subjects of each diagnosis, samples and their mean, and where they differ.
+        devices: GPUs it may use; it uses one. 0: the CPU.
         threads: CPU threads.
         batch_size: how many scans are held in memory at once; no result depends on it.
         settings: see `Settings`.
@@ -97,7 +100,7 @@ def evaluate_variation(
         UserError: there is only one test subject.
     """
     use_threads(threads)
-    device, chosen = pick_device(), settings.variation
+    device, chosen = pick_device(devices), settings.variation
     rows = read_table(scans, SCANS)
     train = take_split(rows, "train")
     subjects = first_visits(take_split(rows, "test"), chosen.max_subjects)
@@ -131,6 +134,7 @@ def evaluate_variation(
     lines, shown, drawn = [], _examples(subjects), []
     with torch.inference_mode():
         first = here = draw(0)
+        tally = Tally("variation", len(subjects), unit="subjects")
         for position in range(len(subjects)):
             drawn += [here] if position in shown else []
             following = draw(position + 1) if position + 1 < len(subjects) else first
@@ -149,7 +153,7 @@ def evaluate_variation(
                 line.loc[1:, name] = values
             lines.append(line)
             here = following
-            logging.info("%d of %d subjects varied", position + 1, len(subjects))
+            tally.add()
     varied = pd.concat(lines, ignore_index=True)
     write_table(varied, per_sample, VARIED)
     write_csv(_table(varied, settings), table)

@@ -11,6 +11,7 @@ from pydantic import Field
 from ldae.config import Quality, Section, Split
 from ldae.data.split import assign_split
 from ldae.errors import UserError
+from ldae.ingestion.buckets import forget_other_buckets
 from ldae.preprocessing.outputs import remove_strangers
 from ldae.preprocessing.verdict import faults
 from ldae.tables import INGESTED, KEYS, PREPROCESSED, SCANS, read_table, write_table, write_tsv
@@ -39,7 +40,8 @@ def gather_scans(
 ) -> None:
     """Join what is known of every scan, exclude what failed or looks wrong, and split subjects.
 
-    Derivatives of sessions that are in the dataset no more are removed.
+    Derivatives of sessions that are in the dataset no more are removed, and what stands beside
+    `preprocessed` of buckets that are no more.
 
     Args:
         ingested: Parquet table of scans in BIDS.
@@ -67,6 +69,7 @@ def gather_scans(
             f"{lost['reason'].mode().iloc[0] if len(lost) else 'no scans'} (settings: quality)"
         )
     split = assign_split(passed, settings.split, seed=settings.seed)
+    forget_other_buckets(preprocessed)
     gone = remove_strangers(derivatives, set(zip(*(joined[key] for key in KEYS), strict=True)))
     if gone:
         log.info("%d derivative files of sessions that are no more were removed", gone)

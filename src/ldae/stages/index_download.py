@@ -12,8 +12,10 @@ from ldae.config import Cohort, Matching, Section, Selection
 from ldae.errors import UserError
 from ldae.imaging.storage import Storage, StorageError
 from ldae.ingestion.buckets import write_buckets
+from ldae.ingestion.source import note_source, require_same_source
 from ldae.own_data.bids_tree import plan_bids_tree
 from ldae.own_data.scan_list import plan_scan_list
+from ldae.progress import Tally
 from ldae.tables import PLANNED, write_table
 
 _READERS = 8  # threads that wait for disks, or a server, when files are looked at
@@ -42,7 +44,7 @@ def index_download(
     Args:
         download: folder of the archive's images and study tables, in any arrangement, also in zips;
             for `cohort.source: bids` a BIDS folder or a CSV of scans.
-        planned: Parquet table to write, one row per image found.
+        planned: Parquet table to write, one row per image found; `source.json` goes beside it.
         buckets: folder to make, with one Parquet table of images to convert per job; an earlier
             one is replaced.
         scans_per_job: about how many sessions a bucket holds.
@@ -50,14 +52,16 @@ def index_download(
 
     Raises:
         UserError: if there is no download, or no T1-weighted image in it, or `buckets` holds
-            something else.
+            something else, or the run is of other data.
     """
+    require_same_source(planned.parent, settings.cohort)
     if not download.exists():
         raise UserError(f"{download}: not there; give the folder of your download")
     plan = _plan_own if settings.cohort.source == "bids" else _plan_archive
     images, candidates = plan(download, settings)
     _require_scans(images, download)
     write_buckets(candidates, buckets, scans_per_job=scans_per_job)
+    note_source(planned.parent, settings.cohort)
     write_table(images, planned, PLANNED)
     log.info(
         "%s: %d images; %d of them can be the scan of one of %d sessions of %d participants",
@@ -91,7 +95,8 @@ def _with_fingerprints(candidates: pd.DataFrame, storage: Storage) -> pd.DataFra
             return None
 
     with ThreadPoolExecutor(_READERS) as pool:
-        marks = list(pool.map(look, candidates["files"].tolist()))
+        looked_at = pool.map(look, candidates["files"].tolist())
+        marks = list(Tally("fingerprints", len(candidates), unit="images").over(looked_at))
     return candidates.assign(fingerprint=pd.Series(marks, candidates.index, dtype=object))
 
 

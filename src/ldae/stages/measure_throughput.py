@@ -43,6 +43,7 @@ def measure_throughput(
     names: list[Name],
     steps: list[int],
     table: Path,
+    devices: int,
     threads: int,
     settings: Settings,
 ) -> None:
@@ -61,11 +62,12 @@ def measure_throughput(
         names: which models to measure; without `dae` the ratio is empty.
         steps: the counts of DDIM steps.
         table: `tables/throughput.csv`.
+        devices: GPUs it may use; it uses one. 0: the CPU.
         threads: CPU threads; nothing else should run meanwhile.
         settings: see `Settings`.
     """
     use_threads(threads)
-    device = pick_device()
+    device = pick_device(devices)
     wanted = settings.throughput
     x = load_batch(read_table(scans, SCANS).iloc[: wanted.batch_size], derivatives, device).x
     steps = sorted(set(steps))

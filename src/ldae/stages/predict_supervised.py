@@ -8,6 +8,7 @@ import torch
 from ldae.data.batches import ScanBatches
 from ldae.data.choices import take_split
 from ldae.models.supervised import load_supervised
+from ldae.progress import Tally
 from ldae.runtime import pick_device, use_threads
 from ldae.tables import KEYS, SCANS, SUPERVISED_PREDICTIONS, read_table, write_table
 
@@ -18,6 +19,7 @@ def predict_supervised(
     derivatives: Path,
     model: Path,
     predictions: Path,
+    devices: int,
     threads: int,
     batch_size: int,
 ) -> None:
@@ -28,15 +30,19 @@ def predict_supervised(
         derivatives: the folder its volumes lie in.
         model: the folder `train-supervised` wrote.
         predictions: the table to write (`SUPERVISED_PREDICTIONS`).
+        devices: GPUs it may use; it uses one. 0: the CPU.
         threads: CPU threads.
         batch_size: how many scans are held in memory at once; no result depends on it.
     """
     use_threads(threads)
-    device = pick_device()
+    device = pick_device(devices)
     rows = take_split(read_table(scans, SCANS), "train", "validation", "test")
     supervised = load_supervised(model, device=device)
     batches = ScanBatches(rows, derivatives, batch_size, device)
-    said = torch.cat([supervised.predict(batch.x).cpu() for batch in batches])
-    table = rows[KEYS].assign(prediction=said.double().numpy())
+    tally, said = Tally(f"prediction of {supervised.task}", len(rows)), []
+    for batch in batches:
+        said.append(supervised.predict(batch.x).cpu())
+        tally.add(len(batch.rows))
+    table = rows[KEYS].assign(prediction=torch.cat(said).double().numpy())
     write_table(table, predictions, SUPERVISED_PREDICTIONS)
     logging.info("%d scans: %s predicted", len(rows), supervised.task)

@@ -10,9 +10,11 @@ from typing import Any
 import pandas as pd
 
 from ldae.config import Preprocessing, Section
+from ldae.devices import lease
 from ldae.errors import UserError
 from ldae.preprocessing.outputs import RAW, Outputs, outputs_of, write_description
 from ldae.preprocessing.threads import use_threads
+from ldae.progress import Tally
 from ldae.tables import CONVERTED, KEYS, PREPROCESSED, read_table, write_table
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ def preprocess_scans(
     derivatives: Path,
     table: Path,
     network: Path | None = None,
+    devices: int,
     threads: int,
     settings: Settings,
 ) -> None:
@@ -44,6 +47,7 @@ def preprocess_scans(
         derivatives: the derivative dataset, shared by all buckets.
         table: Parquet table to write, one row per scan.
         network: folder of the network's files, for brain extraction by antspynet.
+        devices: GPUs of brain extraction by antspynet; 0: the CPU, as for everything else.
         threads: of ITK; results are repeatable to the byte with 1.
         settings: sections of the configuration.
 
@@ -52,10 +56,12 @@ def preprocess_scans(
             the brain extraction's software or files are.
     """
     use_threads(threads)
+    lease(devices)  # before TensorFlow takes all that it sees
     tried = read_table(bucket, CONVERTED)
     scans = tried[tried["image"].notna()].sort_values(KEYS)
     write_description(derivatives, raw=Path(os.path.relpath(bids, derivatives)).as_posix())
     rows = []
+    tally = Tally(f"bucket {bucket.stem}", len(scans))
     for scan in scans.to_dict("records"):
         names = {name: scan[name] for name in KEYS}
         image = bids / scan["image"]
@@ -82,6 +88,7 @@ def preprocess_scans(
         seconds = round(time.process_time() - started, 3)
         rows.append(names | result | {"seconds": seconds})
         log.info("%s %s: %s (%.1f CPU s)", *names.values(), result["failure"] or "ready", seconds)
+        tally.add()
     frame = pd.DataFrame(rows, columns=PREPROCESSED.names)
     write_table(frame, table, PREPROCESSED)
 

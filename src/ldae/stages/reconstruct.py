@@ -10,12 +10,14 @@ from ldae.errors import UserError
 from ldae.metrics.image import ImageScorer
 from ldae.models.ldae import load_ldae
 from ldae.report.figures import Row, centre_of, draw_rows
-from ldae.runtime import write_json
+from ldae.runtime import pick_device, write_json
 
 SSIM_WINDOW = 3  # voxels, as in the paper
 
 
-def reconstruct(scan: Path, *, models: Path, output: Path, steps: int = 50) -> None:
+def reconstruct(
+    scan: Path, *, models: Path, output: Path, steps: int = 50, devices: int = 1
+) -> None:
     """Write the reconstruction of a scan (NIfTI), scores (JSON) and a comparison (PNG) to a folder.
 
     z_T comes from the scan by DDIM inversion with its semantic code, and is sampled back in as many
@@ -26,10 +28,11 @@ def reconstruct(scan: Path, *, models: Path, output: Path, steps: int = 50) -> N
         models: the folder of `autoencoder`, `ldm` and `ldae`.
         output: the folder to write to.
         steps: DDIM steps each way.
+        devices: GPUs it may use: one, where there is one; 0: the CPU.
     """
     if steps < 1:
         raise UserError(f"--steps {steps}: at least one step is needed")
-    model = load_ldae(models)
+    model = load_ldae(models, device=pick_device(devices))
     single = load_single_scan(scan, shape=model.volume_shape, spacing_mm=model.spacing_mm)
     with torch.inference_mode():
         x = single.x.to(model.device)

@@ -72,6 +72,7 @@ def reconstruct_scans(
     part: Part,
     steps: int,
     folder: Path,
+    devices: int,
     threads: int,
     batch_size: int,
     settings: Settings,
@@ -88,12 +89,13 @@ def reconstruct_scans(
         steps: DDIM steps; what is made without sampling counts as made with 0.
         folder: `reconstructions/{part}/T{steps}`, which gets `scores.parquet`, `not_computed.txt`
             and `example.npz`.
+        devices: GPUs it may use; it uses one. 0: the CPU.
         threads: CPU threads.
         batch_size: how many scans are held in memory at once; no result depends on it.
         settings: see `Settings`.
     """
     use_threads(threads)
-    rows, device, clip = read_table(scans, SCANS), pick_device(), settings.sampling.clip
+    rows, device, clip = read_table(scans, SCANS), pick_device(devices), settings.sampling.clip
     test, model = take_split(rows, "test"), "ldae" if part == "controls" else part
     given = Given(
         rows=rows,

@@ -17,6 +17,7 @@ from ldae.data.samples import INDEX_NAME, write_samples
 from ldae.data.single_scan import save_volume
 from ldae.metrics.generation import draw_codes
 from ldae.models.ldae import LatentDiffusionAutoencoder, load_ldae
+from ldae.progress import Tally
 from ldae.runtime import pick_device, seeded_generator, use_threads
 from ldae.tables import SCANS, read_table
 
@@ -37,6 +38,7 @@ def sample_scans(
     embeddings: Path,
     model: Literal["ldm", "ldae"],
     samples: Path,
+    devices: int,
     threads: int,
     batch_size: int,
     settings: Settings,
@@ -54,13 +56,14 @@ def sample_scans(
         embeddings: the codes of all scans (`embeddings/ldae.parquet`).
         model: `ldm`, without codes, or `ldae`.
         samples: the folder to write.
+        devices: GPUs it may use; it uses one. 0: the CPU.
         threads: CPU threads.
         batch_size: how many scans are held in memory at once; no result depends on it.
         settings: see `Settings`.
     """
     use_threads(threads)
     train = take_split(read_table(scans, SCANS), "train")
-    loaded = load_ldae(models, clip=settings.sampling.clip, device=pick_device())
+    loaded = load_ldae(models, clip=settings.sampling.clip, device=pick_device(devices))
     count, kept = settings.generation.samples, settings.generation.volumes
     codes = None
     if model == "ldae":
@@ -84,7 +87,7 @@ def _sample(
 ) -> Tensor:
     """Scaled latents (N, C, X, Y, Z) on the CPU; a sample's z_T depends on its number alone."""
     count = settings.generation.samples
-    sampled = []
+    sampled, tally = [], Tally("samples", count, unit="samples")
     for start in range(0, count, size):
         numbers = range(start, min(start + size, count))
         generators = [seeded_generator(settings.seed, "generation", each) for each in numbers]
@@ -92,4 +95,5 @@ def _sample(
         y = None if codes is None else codes[start : start + size]
         z_0 = loaded.sample(torch.stack(noise), y, steps=settings.generation.steps)
         sampled.append(z_0.cpu())
+        tally.add(len(numbers))
     return torch.cat(sampled)

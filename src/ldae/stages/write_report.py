@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from ldae import __version__, config
+from ldae import config
 from ldae.bids import figure_path
 from ldae.errors import UserError
+from ldae.origin import in_words, made_with
+from ldae.planning.size import size_of
 from ldae.preprocessing.verdict import FIGURES, limits
 from ldae.report.cohort_flow import cohort_flow, demographics, faults_of
 from ldae.report.curves import draw_charts, read_log
@@ -30,7 +32,9 @@ from ldae.report.page import (
 from ldae.report.quality import Measure, all_scans, draw_histograms, outliers_first
 from ldae.report.representation import vitality
 from ldae.report.timing import read_benchmarks
+from ldae.runs.start import read_start
 from ldae.runtime import write_text
+from ldae.settings import fingerprint
 from ldae.tables import SCANS, read_table, read_tsv
 from ldae.weights.public import FILES, public_path
 
@@ -52,6 +56,7 @@ def write_report(
     curves: list[Path],
     benchmarks: Path,
     derivatives: Path,
+    run: Path | None = None,
     flow: Path,
     report: Path,
     settings: Settings,
@@ -67,6 +72,7 @@ def write_report(
         curves: `models/*/train.jsonl`.
         benchmarks: folder of Snakemake's benchmark files.
         derivatives: folder that `scans` names its volumes in.
+        run: the run's folder, which tells how it was started; without it the page shows no plan.
         flow: SVG to write, the flow from images found to scans that models read.
         report: the page.
         settings: what the run was made with.
@@ -84,8 +90,9 @@ def write_report(
         run=Run(
             name=settings.run,
             synthetic=settings.cohort.source == "synthetic",
-            version=__version__,
-            made_with=_made_with(curves),
+            made_with=in_words(*made_with().values()),
+            models_made_with=_made_with(curves),
+            settings_hash=fingerprint(settings),
             settings=settings,
         ),
         scanned=Scanned(
@@ -103,6 +110,7 @@ def write_report(
         charts={path.parent.name: draw_charts(read_log(path)) for path in curves if path.is_file()},
         quality=_quality(known, lost, derivatives, settings.quality),
         timing=read_benchmarks(benchmarks),
+        plan=None if run is None else _plan(run, known),
         gaps=[*_not_made([*tables, *figures, *curves]), *_empty_columns(views)],
         weights=[
             Gap(file.name, file.serves)
@@ -114,6 +122,14 @@ def write_report(
     logging.info("%s: %.1f MB", report, report.stat().st_size / 1e6)
 
 
+def _plan(run: Path, scans: pd.DataFrame) -> HtmlTable:
+    """What was to be expected of each stage, beside what happened."""
+    # The networks are looked at, which takes seconds and memory: not without need.
+    from ldae.planning.happened import plan_and_facts  # noqa: PLC0415
+
+    return from_frame("plan", plan_and_facts(run, read_start(run), size_of(scans)))
+
+
 def _made_with(curves: Sequence[Path]) -> str:
     """Package version and commit that the models' `config.json` name, each once."""
     told = []
@@ -121,10 +137,7 @@ def _made_with(curves: Sequence[Path]) -> str:
         made = path.with_name("config.json")
         if made.is_file():
             maker = json.loads(made.read_text(encoding="utf-8")).get("made_with", {})
-            commit = maker.get("commit")
-            told.append(
-                f"ldae {maker.get('ldae')}, {f'commit {commit}' if commit else 'no commit'}"
-            )
+            told.append(in_words(maker.get("ldae"), maker.get("commit")))
     return "; ".join(dict.fromkeys(told)) or "not known: no config.json beside the training logs"
 
 

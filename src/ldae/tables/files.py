@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ldae.errors import UserError
-from ldae.runtime import atomic_path
+from ldae.runtime import atomic_path, note_read
 
 KEYS = ["participant_id", "session_id"]
 
@@ -24,6 +24,7 @@ def scan_names(rows: pd.DataFrame) -> list[str]:
 
 def read_table(path: Path, schema: pa.Schema) -> pd.DataFrame:
     """Read a Parquet table whose columns must be exactly those of `schema`."""
+    note_read(path)
     try:
         table = pq.read_table(path)
         _require_columns(table.schema.names, schema.names, path)
@@ -49,6 +50,7 @@ def write_table(frame: pd.DataFrame, path: Path, schema: pa.Schema) -> None:
 
 def read_tsv(path: Path) -> pd.DataFrame:
     """Read a BIDS-style TSV as text; `n/a` becomes missing."""
+    note_read(path)
     try:
         return pd.read_csv(path, sep="\t", dtype=str, na_values=["n/a"], keep_default_na=False)
     except (OSError, ValueError) as error:  # pandas' own errors are kinds of ValueError

@@ -10,10 +10,10 @@ from typing import Any, TextIO
 
 import torch
 
+from ldae.devices import is_first_rank
 from ldae.errors import UserError
 from ldae.runtime import atomic_path
 from ldae.settings import fingerprint
-from ldae.training.fabric import is_first_rank
 
 DEFAULT_SECONDS = 20.0
 CONTENT = {"fingerprint", "origin", "state"}

@@ -1,6 +1,6 @@
 """What a network costs to train, found without computing anything: its shapes are enough."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from math import prod
@@ -61,6 +61,14 @@ def training_flops(part: Part) -> int:
         output = part.network(*part.example(1, "meta"))
         torch.autograd.backward([each.sum() for each in _tensors(output) if each.requires_grad])
     return part.passes * int(counter.get_total_flops())
+
+
+def forward_flops(pass_through: Callable[..., Any], *inputs: tuple[int, ...]) -> int:
+    """FLOP of one sample forwards, counted likewise; shapes as of a `Part`."""
+    example = Part(nn.Module(), inputs).example(1, "meta")
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        pass_through(*[each.detach() for each in example])
+    return int(counter.get_total_flops())
 
 
 @dataclass

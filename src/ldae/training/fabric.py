@@ -19,7 +19,7 @@ from lightning.fabric.strategies.ddp import DDPStrategy
 from torch.nn.parallel import DistributedDataParallel
 
 from ldae.config import Training
-from ldae.errors import UserError
+from ldae.devices import lease
 from ldae.runtime import use_threads
 
 WATCH_SECONDS = 0.2
@@ -30,19 +30,19 @@ def launch(settings: Training, *, devices: int, threads: int) -> Fabric:
 
     Args:
         settings: batch and precision.
-        devices: GPUs to train on; 0: none, one process on the CPU. Where no GPU is visible: as
-            many processes on the CPU.
+        devices: GPUs to lease and train on; 0: none, one process on the CPU.
         threads: CPU threads of all ranks together.
 
     Raises:
-        UserError: fewer GPUs are visible.
+        UserError: there are fewer GPUs (see `lease`).
     """
-    cuda = devices > 0 and torch.cuda.is_available()
-    ranks = _ranks(settings, devices, visible=torch.cuda.device_count() if cuda else devices)
+    useful = min(devices, settings.batch_size * settings.accumulate)
+    if useful < devices:
+        logging.warning("a step has %d examples: %d devices idle", useful, devices - useful)
+    leased = lease(useful)
+    ranks, cuda = max(1, leased), leased > 0 and torch.cuda.is_available()
     if cuda:
         torch.set_float32_matmul_precision("high")  # float32 products may use TF32
-    elif devices > 0:
-        logging.warning("no GPU is visible: training on the CPU")
     fabric = Fabric(
         accelerator="cuda" if cuda else "cpu",
         devices=ranks,
@@ -56,23 +56,6 @@ def launch(settings: Training, *, devices: int, threads: int) -> Fabric:
         logging.getLogger().setLevel(logging.ERROR)  # the first rank speaks for all
         _end_with(os.getppid())
     return fabric
-
-
-def is_first_rank() -> bool:
-    """Whether this process is the one the user started, also before ranks are launched."""
-    return os.environ.get("LOCAL_RANK", "0") == "0"
-
-
-def _ranks(settings: Training, devices: int, *, visible: int) -> int:
-    if devices > visible:
-        raise UserError(
-            f"{devices} GPUs were asked for and {visible} are visible: lower --devices "
-            "(resources: train: gpu), or look at CUDA_VISIBLE_DEVICES"
-        )
-    ranks = min(max(devices, 1), settings.batch_size * settings.accumulate)
-    if ranks < devices:
-        logging.warning("a step has %d examples: %d devices idle", ranks, devices - ranks)
-    return ranks
 
 
 def _distributed(cuda: bool) -> DDPStrategy:

@@ -1,9 +1,7 @@
 """A model on disk: `weights.safetensors` beside a `config.json` saying how to build it."""
 
 import json
-import subprocess
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ldae.errors import UserError
-from ldae.runtime import atomic_path, sha256, write_json
+from ldae.origin import made_with
+from ldae.runtime import atomic_path, note_read, noted_so_far, sha256, write_json
 
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.json"
@@ -23,20 +22,28 @@ def save_model(
 ) -> None:
     """Write `module_state` and `config` (network keywords, settings, ...), each file atomically.
 
-    The configuration goes last and holds the weights' hash: a folder half replaced is noticed.
+    The configuration goes last and holds the weights' hash: a folder half replaced is noticed. It
+    says too what made the weights, of what; the weights' own bytes do not (see `ldae.provenance`).
     """
     weights = folder / WEIGHTS
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in module_state.items()}
     with atomic_path(weights) as temporary:
         save_file(tensors, temporary)
     write_json(
-        folder / CONFIG, {**config, "weights_sha256": sha256(weights), "made_with": _made_with()}
+        folder / CONFIG,
+        {
+            **config,
+            "weights_sha256": sha256(weights),
+            "made_with": made_with(),
+            **noted_so_far(folder),
+        },
     )
 
 
 def load_model_config(folder: Path) -> dict[str, Any]:
     """The configuration a model was saved with, plus `weights_sha256` and `made_with`."""
     path = folder / CONFIG
+    note_read(folder / WEIGHTS)  # they stand for the folder: nothing depends on the rest of it
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -123,25 +130,3 @@ def _stored_state(folder: Path) -> dict[str, Tensor]:
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(names[:5]) + more
-
-
-def _made_with() -> dict[str, str | None]:
-    return {"ldae": version("ldae"), "commit": _git_commit()}
-
-
-def _git_commit() -> str | None:
-    root = Path(__file__).resolve().parents[3]
-    if not (root / ".git").exists():  # installed, not run from a checkout
-        return None
-    try:
-        result = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=10,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return result.stdout.strip() if result.returncode == 0 else None

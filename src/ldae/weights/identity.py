@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ldae.runtime import sha256
+from ldae.runtime import note_read, sha256
 
 
 def published_sha256(pretrained: str | Path | None, name: str | None) -> str | None:
@@ -11,4 +11,7 @@ def published_sha256(pretrained: str | Path | None, name: str | None) -> str | N
     What a training makes of the folder depends on this, whenever the file arrived.
     """
     path = Path(pretrained or "").expanduser() / (name or "")
-    return sha256(path) if pretrained and name and path.is_file() else None
+    if not (pretrained and name and path.is_file()):
+        return None
+    note_read(path)
+    return sha256(path)

@@ -7,6 +7,7 @@ from monai.networks.nets import ResNetFeatures
 from torch import Tensor, nn
 
 from ldae.errors import UserError
+from ldae.runtime import note_read
 from ldae.weights.folder import load_state
 from ldae.weights.public import MEDICALNET_RESNET10, public_path
 
@@ -39,6 +40,7 @@ def load_medicalnet(pretrained: str | None) -> MedicalNet | None:
     path = public_path(pretrained, MEDICALNET_RESNET10)
     if path is None:
         return None
+    note_read(path)
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
         state = {name.removeprefix(PREFIX): tensor for name, tensor in stored.items()}

@@ -12,6 +12,7 @@ from lpips import LPIPS
 from torch import Tensor
 
 from ldae.errors import UserError
+from ldae.runtime import note_read
 from ldae.weights.public import SQUEEZENET, public_path
 
 
@@ -27,6 +28,7 @@ def load_lpips(pretrained: str | Path | None) -> LPIPS | None:
     path = public_path(pretrained, SQUEEZENET)
     if path is None:
         return None
+    note_read(path)
     network = LPIPS(net="squeeze", pnet_rand=True, verbose=False)
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)

@@ -2,7 +2,8 @@ import pandas as pd
 import pytest
 
 from ldae.errors import UserError
-from ldae.ingestion.buckets import write_buckets
+from ldae.ingestion.buckets import forget_other_buckets, write_buckets
+from ldae.runtime import record_path, write_text
 from ldae.tables import CANDIDATES, read_table
 
 
@@ -89,3 +90,14 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
 
 def test_no_candidates_make_no_buckets(tmp_path):
     assert deal(candidates([]), tmp_path / "buckets", 5) == {}
+
+
+def test_tables_of_buckets_that_are_no_more_go_with_their_records(tmp_path):
+    tables = [tmp_path / "0000.parquet", tmp_path / "8000.parquet"]
+    for path in [*tables, *map(record_path, tables)]:
+        write_text(path, "")
+    forget_other_buckets(tables[:1])
+    assert tables[0].exists()
+    assert record_path(tables[0]).exists()
+    assert not tables[1].exists()
+    assert not record_path(tables[1]).exists()

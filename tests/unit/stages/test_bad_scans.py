@@ -104,7 +104,8 @@ def folder(head, tmp_path_factory):
     fill(scans, folder / "converted.parquet", CONVERTED)
     place = {name: str(folder / name) for name in ("bids", "derivatives", "table.parquet")}
     command(
-        "preprocess-scans", "--bucket", str(folder / "converted.parquet"), "--threads", "1",
+        "preprocess-scans", "--bucket", str(folder / "converted.parquet"),
+        "--devices", "0", "--threads", "1",
         "--bids", place["bids"], "--derivatives", place["derivatives"],
         "--table", place["table.parquet"],
         "--settings", json.dumps({"preprocessing": PREPROCESSING}),

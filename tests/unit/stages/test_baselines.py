@@ -164,6 +164,7 @@ def test_every_scan_gets_one_prediction(trained, blob_scans, volumes, task) -> N
         derivatives=blob_scans / "derivatives",
         model=trained.run / "models" / f"supervised-{task}",
         predictions=path,
+        devices=0,
         threads=1,
         batch_size=5,
     )

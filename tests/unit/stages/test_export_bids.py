@@ -16,6 +16,7 @@ import pytest
 from ldae.bids import sidecar_path
 from ldae.config import Cohort, Ingestion
 from ldae.errors import UserError
+from ldae.origin import generated_by
 from ldae.stages.export_bids import Settings, export_bids
 from ldae.tables import CONVERTED, INGESTED, PLANNED, read_table, read_tsv, write_table
 
@@ -159,7 +160,9 @@ def test_the_dataset_is_valid_bids(export, source):
     done = subprocess.run([VALIDATOR, "--format", "json", bids], capture_output=True, check=False)
     issues = json.loads(done.stdout)["issues"]["issues"]
     assert [issue for issue in issues if issue["severity"] == "error"] == []
-    assert json.loads((bids / "dataset_description.json").read_text())["BIDSVersion"] == "1.10.0"
+    description = json.loads((bids / "dataset_description.json").read_text())
+    assert description["BIDSVersion"] == "1.10.0"
+    assert description["GeneratedBy"] == generated_by()
 
 
 def test_exporting_again_changes_nothing(export):

@@ -56,7 +56,7 @@ class Run:
     def __init__(self, folder: Path, scans: Path, derivatives: Path, settings: dict) -> None:
         self.folder, self.scans, self.derivatives = folder, scans, derivatives
         self._settings = settings
-        trained = {"scans": scans, "derivatives": derivatives, "devices": 0, "threads": 1}
+        trained = {"scans": scans, "derivatives": derivatives, "threads": 1}
         latents = {"latents": folder / "latents"}
         self._train(train_autoencoder.train_autoencoder, "autoencoder", **trained)
         encode_latents.encode_latents(
@@ -64,6 +64,7 @@ class Run:
             derivatives=derivatives,
             autoencoder=folder / "models/autoencoder",
             **latents,
+            devices=0,
             threads=1,
         )
         no_volumes = {name: value for name, value in trained.items() if name != "derivatives"}
@@ -121,8 +122,8 @@ class Run:
         self._call(stage, **place, **given)
 
     def _call(self, stage, **given) -> None:
-        if "batch_size" in inspect.signature(stage).parameters:
-            given["batch_size"] = 4
+        taken = inspect.signature(stage).parameters
+        given |= {name: n for name, n in (("batch_size", 4), ("devices", 0)) if name in taken}
         model = stage.__globals__.get("Settings")
         if model is None:
             return stage(**given)

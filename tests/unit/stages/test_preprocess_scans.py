@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from ldae.errors import UserError
+from ldae.origin import generated_by
 from ldae.preprocessing.outputs import outputs_of
 from ldae.preprocessing.template import load_head, load_template
 from ldae.stages.preprocess import PAPER, preprocess
@@ -72,6 +73,7 @@ def run(folder, table="table.parquet", settings=SETTINGS):
         bids=folder / "bids",
         derivatives=folder / "derivatives",
         table=folder / table,
+        devices=0,
         threads=1,
         settings=Settings.model_validate(settings),
     )
@@ -101,6 +103,7 @@ def test_good_scans_get_files_and_bad_ones_a_reason(dataset):
     assert not list((dataset / "derivatives").rglob("*sub-A*"))
     description = json.loads((dataset / "derivatives/dataset_description.json").read_text())
     assert description["SourceDatasets"] == [{"URL": "../bids"}]
+    assert description["GeneratedBy"] == generated_by()
 
 
 def test_a_second_run_touches_nothing_and_says_the_same(dataset):
@@ -218,7 +221,8 @@ print(ratio, busy)
 @pytest.mark.parametrize("threads", [1, 3])
 def test_no_more_threads_work_than_were_asked_for(dataset, threads):
     words = ["preprocess-scans", "--bucket", "0.parquet", "--bids", "bids", "--derivatives", "d"]
-    words += ["--table", "t", "--threads", str(threads), "--settings", json.dumps(SETTINGS)]
+    words += ["--table", "t", "--devices", "0", "--threads", str(threads)]
+    words += ["--settings", json.dumps(SETTINGS)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}  # as Snakemake sets it
     environment["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "7"  # the option decides, not this
     done = subprocess.run(

@@ -52,6 +52,7 @@ class Workplace:
             derivatives=self.derivatives,
             autoencoder=self.run / "models/autoencoder",
             latents=self.run / "latents",
+            devices=0,
             threads=1,
         )
 

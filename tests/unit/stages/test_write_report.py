@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from ldae.errors import UserError
+from ldae.origin import in_words, made_with
+from ldae.settings import fingerprint
 from ldae.stages.write_report import Settings, write_report
 from ldae.tables import SCANS, write_csv, write_table, write_tsv
 from ldae.weights.public import FILES
@@ -241,6 +243,11 @@ def test_it_says_what_the_cohort_is_and_that_it_is_internal(page):
     assert "The cohort is synthetic" in page
     assert "Internal build" in page
     assert "abc123" in page
+
+
+def test_it_says_what_wrote_it_and_for_which_configuration(page, demo_settings):
+    assert f"Written by {in_words(*made_with().values())}, " in page
+    assert f"<code>{fingerprint(demo_settings)}</code>" in page
 
 
 def test_a_collapsed_code_raises_the_alarm(page):

@@ -7,6 +7,7 @@ from torch import nn
 
 from ldae import __version__
 from ldae.errors import UserError
+from ldae.runtime import note_read, sha256, watching
 from ldae.weights.folder import load_model_config, load_part, load_weights, save_model
 
 
@@ -38,6 +39,27 @@ def test_the_same_weights_make_the_same_bytes(folder: Path, tmp_path: Path) -> N
     save_model(tmp_path / "again", module_state=state, config={"network": {"width": 4}})
     for name in ("weights.safetensors", "config.json"):
         assert (folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+
+
+def test_the_configuration_says_of_what_and_how_the_weights_were_made(tmp_path: Path) -> None:
+    source = tmp_path / "cohort/scans.parquet"
+    source.parent.mkdir()
+    source.write_bytes(b"scans")
+    with watching("1a2b"):
+        note_read(source)
+        save_model(tmp_path / "models/m", module_state=_network().state_dict(), config={})
+    config = load_model_config(tmp_path / "models/m")
+    assert config["inputs"] == {"../../cohort/scans.parquet": sha256(source)}
+    assert config["settings_hash"] == "1a2b"
+    assert config["made_with"].keys() == {"ldae", "commit"}
+
+
+def test_the_weights_hold_nothing_but_weights(folder: Path, tmp_path: Path) -> None:
+    with watching("1a2b"):
+        note_read(folder / "config.json")
+        save_model(tmp_path / "n", module_state=_network().state_dict(), config={})
+    weights = [place / "weights.safetensors" for place in (folder, tmp_path / "n")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
 def test_tensors_laid_out_otherwise_are_saved_alike(tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ def shared(run, made, folder):
         "embeddings": made.embeddings,
         "table": folder / "table.csv",
         "figure": folder / "figure.png",
+        "devices": 0,
         "threads": 1,
         "batch_size": 3,
     }

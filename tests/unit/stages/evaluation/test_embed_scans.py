@@ -19,6 +19,7 @@ def embed(run, path, encoder, *, seed=3, batch_size=4):
         models=run.models,
         encoder=encoder,
         embeddings=path,
+        devices=0,
         threads=1,
         batch_size=batch_size,
         settings=Settings(seed=seed),

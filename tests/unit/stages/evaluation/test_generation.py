@@ -37,6 +37,7 @@ def sample(run, embeddings: Path, model: str, folder: Path, **changes: object) -
         embeddings=embeddings,
         model=model,
         samples=folder / model,
+        devices=0,
         threads=1,
         batch_size=changes.get("batch_size", 3),
         settings=settings,
@@ -52,6 +53,7 @@ def evaluate(run, samples: list[Path], folder: Path, pretrained: str | None = No
         samples=samples,
         table=folder / "generation.csv",
         figure=folder / "generation.png",
+        devices=0,
         threads=1,
         batch_size=3,
         settings=evaluating.Settings(

@@ -35,6 +35,7 @@ def invert(run, folder, model="ldae", steps=3, clip=None, batch_size=3):
         model=model,
         steps=steps,
         index=index,
+        devices=0,
         threads=1,
         batch_size=batch_size,
         settings=stage.Settings(sampling=Sampling(clip=clip)),

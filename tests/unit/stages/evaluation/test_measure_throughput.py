@@ -34,6 +34,7 @@ def measure(run, folder: Path, *names: str, **throughput: int) -> pd.DataFrame:
         names=list(names),
         steps=[8, 2, 3],
         table=folder / "throughput.csv",
+        devices=0,
         threads=1,
         settings=Settings(
             throughput=config.Throughput(**wanted),

@@ -18,7 +18,7 @@ def first_scan(run):
 
 def test_encode_writes_the_codes_of_the_model(run, tmp_path):
     scan = first_scan(run)
-    encode(scan, models=run.models, output=tmp_path)
+    encode(scan, models=run.models, output=tmp_path, devices=0)
     name = scan.name.removesuffix(".nii.gz")
     codes = np.load(tmp_path / f"{name}_codes.npz")
     x = torch.from_numpy(nib.load(scan).get_fdata(dtype=np.float32))[None, None]
@@ -31,7 +31,7 @@ def test_encode_writes_the_codes_of_the_model(run, tmp_path):
 
 def test_reconstruct_keeps_the_scans_space(run, tmp_path):
     scan = first_scan(run)
-    reconstruct(scan, models=run.models, output=tmp_path, steps=3)
+    reconstruct(scan, models=run.models, output=tmp_path, steps=3, devices=0)
     name = scan.name.removesuffix(".nii.gz") + "_reconstruction"
     made, original = nib.load(tmp_path / f"{name}.nii.gz"), nib.load(scan)
     np.testing.assert_allclose(made.affine, original.affine)
@@ -74,7 +74,7 @@ def test_raw_intensities_are_refused(run, tmp_path):
     affine = np.diag([20.0, 20.0, 20.0, 1.0])
     nib.save(nib.Nifti1Image(values, affine), tmp_path / "raw.nii.gz")
     with pytest.raises(UserError, match=r"from 0 to 900, expected within \[0, 1\]"):
-        encode(tmp_path / "raw.nii.gz", models=run.models, output=tmp_path)
+        encode(tmp_path / "raw.nii.gz", models=run.models, output=tmp_path, devices=0)
 
 
 def test_no_steps_are_refused(run, tmp_path):

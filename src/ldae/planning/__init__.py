@@ -1,0 +1,1 @@
+"""What a run will need: work, time, memory and disk of every stage, before anything runs."""

@@ -1,0 +1,1 @@
+"""What users look up: the page of every setting."""

@@ -1,0 +1,118 @@
+"""Every command of the README's code blocks, run as a user would, on the finished small run.
+
+A command that is new there fails until it has its answer here: run for real, run with `--dry-run`,
+or the reason why it is not run.
+"""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .conftest import Workflow
+
+pytestmark = pytest.mark.slow
+
+README = Path(__file__).parents[2] / "README.md"
+BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BESIDE = [
+    *("Snakefile", "workflow", "profiles", "envs"),
+    *("Makefile", "requirements.lock", "pyproject.toml"),
+]
+SMALL = {  # the words of the README, and the same of the small run
+    "results/demo": "results/smoke",
+    "config/demo.yaml": "config/demo.yaml smoke.yaml",
+    "/data/ADNI": "ADNI",
+}
+SCANS = {  # the files that stand for those of the README
+    "scan_T1w.nii.gz": "bids/sub-*/ses-M000/anat/*_T1w.nii.gz",
+    "out/…_desc-preproc_T1w.nii.gz": "derivatives/ldae/sub-*/ses-M000/anat/*-preproc_T1w.nii.gz",
+}
+
+REAL = {  # what is run, and what it says or writes
+    r"snakemake --list .*": r"\nldm \(5\. .*\)\ntrain_ldm \(5\.1 ",
+    r"snakemake --dry-run --quiet rules host .* my\.yaml": r"evaluate_probes +1\n",
+    r"snakemake probes --forcerun evaluate_probes .*": r"1 of 2 steps \(50%\) done",
+    r"snakemake --until train_ldm .*": "Nothing to be done",
+    r"snakemake \S+/tables/generation\.csv .*": "Nothing to be done",
+    r"snakemake ldm .*": "Nothing to be done",
+    r"ldae preprocess .*": r"out/sub-.*_desc-preproc_T1w\.nii\.gz; look at out/",
+    r"ldae encode .*": r"out/sub-.*_codes\.npz",
+    r"ldae reconstruct .*": r"out/sub-.*_reconstruction\.nii\.gz",
+}
+DRY = {  # what is run with --dry-run, and what it says
+    r"make demo": r"snakemake --cores all --configfile config/demo\.yaml",
+    r"make test": r"pytest -n \d",
+    r"snakemake --cores all --resources gpu=\d --config .*": r"train_ldae +\d",
+}
+NOT_RUN = {
+    r"source \.venv/bin/activate": "`make setup` makes it",
+    r"docker .*": "needs Docker; tests/test_environments.py holds its steps against `make setup`",
+    r"snakemake --report .*": "tests/workflow/test_report.py opens it",
+}
+
+
+def commands() -> list[str]:
+    """The commands of the README's code blocks, without remarks."""
+    blocks = "\n".join(BLOCK.findall(README.read_text(encoding="utf-8"))).replace("\\\n", " ")
+    lines = [re.sub(r"\s+# .*", "", line).strip() for line in blocks.splitlines()]
+    return [line for line in lines if line and line[0] != "#"]
+
+
+def answer(answers: dict[str, str], command: str) -> str | None:
+    found = [said for pattern, said in answers.items() if re.fullmatch(pattern, command)]
+    return found[0] if found else None
+
+
+@pytest.fixture(scope="module")
+def checkout(finished: Workflow) -> Workflow:
+    """The folder of the finished run with what stands beside the Snakefile: like a checkout."""
+    for name in BESIDE:
+        (finished.folder / name).symlink_to(finished.project / name)
+    (finished.folder / "ADNI").mkdir()
+    (finished.folder / "my.yaml").write_text("probe: {folds: 3}")
+    return finished
+
+
+def run(command: str, checkout: Workflow) -> str:
+    """What `command` says, put in the words of the small run; it must end well."""
+    scans = {name: min(checkout.results.glob(places)) for name, places in SCANS.items()}
+    for words, small in {**SMALL, **scans}.items():
+        command = command.replace(words, str(small))
+    bash = shutil.which("bash")
+    assert bash is not None
+    done = subprocess.run(
+        [bash, "-o", "pipefail", "-c", command],
+        cwd=checkout.folder,
+        env=checkout.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout[-4000:]}"
+    return done.stdout
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_of_the_readme_has_its_answer(command: str) -> None:
+    answers = [answer(each, command) for each in (REAL, DRY, NOT_RUN)]
+    assert sum(each is not None for each in answers) == 1, "say in this file how it is tested"
+
+
+@pytest.mark.parametrize("command", [each for each in commands() if answer(REAL, each)])
+def test_the_readmes_commands_do_what_they_say(checkout: Workflow, command: str) -> None:
+    assert re.search(str(answer(REAL, command)), run(command, checkout))
+
+
+@pytest.mark.parametrize("command", [each for each in commands() if answer(DRY, each)])
+def test_the_readmes_long_commands_plan_what_they_say(checkout: Workflow, command: str) -> None:
+    assert re.search(str(answer(DRY, command)), run(f"{command} --dry-run", checkout))
+
+
+def test_no_answer_is_left_without_its_command() -> None:
+    patterns = [*REAL, *DRY, *NOT_RUN]
+    unused = [each for each in patterns if not any(re.fullmatch(each, c) for c in commands())]
+    assert not unused
