@@ -107,7 +107,6 @@ def reached_from(path: Path) -> set[str]:
         ("evaluate_probes", {"monai", "lightning", "torchvision"}),
         ("train_ldae", {"monai"}),
         ("train_supervised", {"monai"}),
-        ("write_report", {"monai", "lightning", "matplotlib"}),
     ],
 )
 def test_stages_start_without_packages_they_have_no_use_for(stage: str, slow: set[str]) -> None:
