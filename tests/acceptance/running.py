@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from ldae.config import Section
+from ldae.runtime import RECORDS
 from ldae.stages import convert_images, export_bids, index_download
 from ldae.tables import INGESTED, read_table, read_tsv
 
@@ -148,10 +149,14 @@ def commands(
 
 
 def tree(folder: Path) -> dict[str, bytes | None]:
-    """Every file below `folder` with its bytes, and every folder; hidden ones too."""
+    """Every file below `folder` with its bytes, and every folder; hidden ones too.
+
+    Without the records of provenance, which commands write and mere calls of a stage do not.
+    """
     return {
         path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None
         for path in sorted(folder.rglob("*"))
+        if RECORDS not in path.parts
     }
 
 

@@ -114,7 +114,7 @@ def on_cluster(cluster: Cluster, project: Path, tmp_path: Path) -> Iterator[OnCl
 def preprocessed(on_cluster: OnCluster, blob_scans: Path, tiny_training: dict) -> OnCluster:
     """A run as it is when its scans have been preprocessed: what comes next is a training."""
     autoencoder = tiny_training["autoencoder"]
-    budget = {"amount": 240, "unit": "samples"}
+    budget = {"amount": 1200, "unit": "samples"}
     changes = {
         "run": "small",
         "autoencoder": autoencoder | {"training": autoencoder["training"] | {"budget": budget}},

@@ -21,13 +21,15 @@ def taken(project: Path) -> str:
 
 
 def rules_on_gpus(project: Path) -> set[str]:
-    found = set()
+    found, alike = set(), []
     for file in (project / "workflow/rules").glob("*.smk"):
-        for rule in re.split(r"^(?=rule |checkpoint )", file.read_text(), flags=re.MULTILINE):
+        text = file.read_text()
+        alike += re.findall(r"^use rule (\w+) as (\w+)", text, re.MULTILINE)
+        for rule in re.split(r"^(?=rule |checkpoint )", text, flags=re.MULTILINE):
             stage = re.search(r'\*\*resources\("(autoencoder|train|evaluate)"', rule)
             if stage:
                 found.add(rule.split()[1].rstrip(":"))
-    return found
+    return found | {name for base, name in alike if base in found}
 
 
 def test_it_offers_a_gpu_to_the_rules_that_use_one(project: Path, taken: str) -> None:

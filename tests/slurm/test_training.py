@@ -6,7 +6,11 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+import pytest
+
 from .conftest import OnCluster
+
+pytestmark = pytest.mark.slurm
 
 Found = TypeVar("Found")
 

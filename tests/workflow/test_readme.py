@@ -7,9 +7,12 @@ or the reason why it is not run.
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from ldae.runs.start import START
 
 from .conftest import Workflow
 
@@ -67,13 +70,16 @@ def answer(answers: dict[str, str], command: str) -> str | None:
 
 
 @pytest.fixture(scope="module")
-def checkout(finished: Workflow) -> Workflow:
+def checkout(finished: Workflow) -> Iterator[Workflow]:
     """The folder of the finished run with what stands beside the Snakefile: like a checkout."""
+    start = finished.results / START
+    before = start.read_bytes()
     for name in BESIDE:
         (finished.folder / name).symlink_to(finished.project / name)
     (finished.folder / "ADNI").mkdir()
     (finished.folder / "my.yaml").write_text("probe: {folds: 3}")
-    return finished
+    yield finished
+    start.write_bytes(before)  # of the whole run, not of the last command
 
 
 def run(command: str, checkout: Workflow) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -149,6 +150,7 @@ def test_a_second_call_has_nothing_to_do(finished: Workflow) -> None:
 
 def test_inputs_newer_than_what_was_made_of_them_rerun_nothing(finished: Workflow) -> None:
     files = [path for path in finished.results.rglob("*") if path.is_file()]
+    files = [path for path in files if path.name != ".snakemake_timestamp"]  # of whole folders
     times = {path: path.stat().st_mtime_ns for path in files}
     now = time.time_ns()
     for place, path in enumerate(sorted(files, key=lambda path: times[path])):
@@ -171,15 +173,23 @@ def test_a_dry_run_ends_with_what_runs_again_and_why(finished: Workflow) -> None
     assert "train_autoencoder" not in done.stdout
 
 
+@pytest.fixture(scope="module")
+def copy(finished: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """The finished run again, to be trained otherwise."""
+    folder = tmp_path_factory.mktemp("copy") / "run"
+    shutil.copytree(finished.folder, folder, symlinks=True)
+    return Workflow(finished.project, folder)
+
+
 @pytest.mark.parametrize("model", ["autoencoder", "ldm", "ldae"])
-def test_a_killed_training_continues(finished: Workflow, model: str) -> None:
-    longer = finished.overlay(f"{model}: {{training: {{budget: {{amount: 480, unit: samples}}}}}}")
-    checkpoint = finished.results / "state" / model / "checkpoint.pt"
+def test_a_killed_training_continues(copy: Workflow, model: str) -> None:
+    longer = copy.overlay(f"{model}: {{training: {{budget: {{amount: 480, unit: samples}}}}}}")
+    checkpoint = copy.results / "state" / model / "checkpoint.pt"
     before = checkpoint.stat().st_mtime
     running = subprocess.Popen(
-        finished.command(model, configfiles=longer),
-        cwd=finished.folder,
-        env=finished.environment() | {"LDAE_CHECKPOINT_SECONDS": "0"},
+        copy.command(model, configfiles=longer),
+        cwd=copy.folder,
+        env=copy.environment() | {"LDAE_CHECKPOINT_SECONDS": "0"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -189,8 +199,8 @@ def test_a_killed_training_continues(finished: Workflow, model: str) -> None:
     assert running.poll() is None, "finished before it could be killed"
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
-    assert finished.run("--unlock", configfiles=longer).returncode == 0
-    done = finished.run(model, configfiles=longer)
+    assert copy.run("--unlock", configfiles=longer).returncode == 0
+    done = copy.run(model, configfiles=longer)
     assert done.returncode == 0, done.stdout
-    log = (finished.results / f"logs/train_{model}.log").read_text()
+    log = (copy.results / f"logs/train_{model}.log").read_text()
     assert "continu" in log.lower(), log

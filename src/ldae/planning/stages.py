@@ -108,7 +108,7 @@ def _report(settings: config.Config) -> Stage:
     return Stage(
         name="report",
         work="tables, page",
-        jobs=2,
+        jobs=3,
         resources=resources_of("report", settings),
         seconds=REPORT_SECONDS,
     )
