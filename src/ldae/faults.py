@@ -29,18 +29,25 @@ def _described(fault: ErrorDetails, model: type[Section], values: Any) -> str:
             return f"{key}: {_nearest(place, model, values)}"
         case "literal_error" if fault["loc"][-1] == "[key]":
             return f"{key}: unknown key; known here: {fault['ctx']['expected']}"
-        case "missing":
-            return f"{key}: missing; it has no default"
+        case "missing" | "union_tag_not_found" as kind:
+            inner = "" if kind == "missing" else f".{_tag(fault)}"
+            return f"{key}{inner}: missing; it has no default"
         case "value_error":
             message = str(fault["msg"]).removeprefix("Value error, ")
             names_a_key = re.match(r"[a-z_]+(\.[a-z_]+)*(\[\d+\])?: ", message)
             between = "." if names_a_key else ": "
             return f"{key}{between}{message}" if key else message
         case "union_tag_invalid":
-            tag = str(fault["ctx"]["discriminator"]).strip("'")
+            tag = _tag(fault)
             return f"{key}.{tag}: {_shown(found[tag])} is none of {fault['ctx']['expected_tags']}"
-    message = re.sub(r"^\w+ should", "should", fault["msg"]).replace("an object", "a group of keys")
+    message = re.sub(r"^\w+ should", "should", fault["msg"])
+    message = re.sub(r"an object$|a valid dictionary\b.*", "a group of keys", message)
     return f"{key or 'settings'}: {_shown(found)} {message}{_hint(found)}"
+
+
+def _tag(fault: ErrorDetails) -> str:
+    """The key by which kinds are told apart."""
+    return str(fault["ctx"]["discriminator"]).strip("'")
 
 
 def _shown(found: Any) -> str:

@@ -33,6 +33,5 @@ def test_a_run_of_which_a_training_was_cancelled_is_finished_by_the_next(
     assert len(on_cluster.calls("train-ldm")) == 2
     for other in ("train-autoencoder", "train-dae", "encode-latents"):
         assert len(on_cluster.calls(other)) == 1, other
-    assert len(on_cluster.calls("train-ldae")) == 2  # ldae and ldae-volume
     jobs = [call.get("SLURM_JOB_ID") for call in on_cluster.calls("embed-scans")]
     assert len(set(jobs)) == len(jobs) == 4

@@ -45,6 +45,7 @@ def said_of(values: dict[str, Any], change: str) -> str:
         ("seed: null", "seed: null should be a valid integer"),
         ("run: 2024", "run: 2024 should be a valid string"),
         ("ldm: 3", "ldm: 3 should be a group of keys"),
+        ("ldae: {semantic_encoder: 3}", "ldae.semantic_encoder: 3 should be a group of keys"),
         ("seed: {a: 1}", "seed: a group of keys should be a valid integer"),
         (
             "diffusion: {beta_start: 1E-4}",
@@ -97,6 +98,12 @@ def said_of(values: dict[str, Any], change: str) -> str:
 )
 def test_a_fault_is_told_by_its_key(paper: dict[str, Any], change: str, message: str) -> None:
     assert said_of(paper, change) == message
+
+
+def test_the_kind_of_an_encoder_is_asked_for(paper: dict[str, Any]) -> None:
+    encoder = {name: 1 for name in paper["ldae"]["semantic_encoder"] if name != "kind"}
+    values = paper | {"ldae": paper["ldae"] | {"semantic_encoder": encoder}}
+    assert said_of(values, "{}") == "ldae.semantic_encoder.kind: missing; it has no default"
 
 
 @pytest.mark.parametrize("key", ["seed", "cohort", "resources"])

@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -101,15 +102,21 @@ def forked(words: list[str], configuration: dict[str, Any]) -> dict[str, Any]:
     """`planned_with` in a process of its own, which Snakemake may leave as it likes."""
     reading, writing = os.pipe()
     if os.fork() == 0:
-        answer = json.dumps(planned_with(words, configuration))
-        with open(writing, "w") as pipe:
-            pipe.write(answer)
-        os._exit(0)
+        status = 1
+        try:
+            with open(writing, "w") as pipe:
+                json.dump(planned_with(words, configuration), pipe)
+            status = 0
+        finally:
+            if status:
+                traceback.print_exc()
+            os._exit(status)
     os.close(writing)
     with open(reading) as pipe:
-        answer = pipe.read()
+        said = pipe.read()
     os.wait()
-    return json.loads(answer)
+    answer: dict[str, Any] = json.loads(said)
+    return answer
 
 
 def main() -> None:
