@@ -15,7 +15,7 @@ define run
 	exit $$status
 endef
 
-.PHONY: demo plan test test-slurm setup lint clean report
+.PHONY: demo plan test test-slurm setup lint clean report docs
 
 demo: setup
 	$(call run,$(DEMO))
@@ -43,6 +43,9 @@ lint: setup
 report: setup
 	$(call run,report $(DEMO))
 
+docs: setup
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+
 setup: $(VENV)/.complete
 
 # The lock is complete. pip, resolving it again, would refuse it for numpy (see pyproject.toml, tool.uv).
@@ -55,4 +58,4 @@ $(VENV)/.complete: requirements.lock pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) results/demo
+	rm -rf $(VENV) results/demo site

@@ -4,10 +4,11 @@ from pathlib import Path
 import pytest
 
 from ldae import cli
+from ldae.commands import SINGLE_SCAN, UPKEEP, WORKFLOW
 
 
 def test_every_subcommand_has_its_stage(project: Path) -> None:
-    named = {name.replace("-", "_") for name in cli.WORKFLOW | cli.SINGLE_SCAN | cli.UPKEEP}
+    named = {name.replace("-", "_") for name in WORKFLOW | SINGLE_SCAN | UPKEEP}
     stages = {path.stem for path in (project / "src/ldae/stages").glob("[!_]*.py")}
     assert named == stages
 
@@ -15,7 +16,7 @@ def test_every_subcommand_has_its_stage(project: Path) -> None:
 def test_every_rule_calls_a_stage(project: Path) -> None:
     rules = "".join(path.read_text() for path in (project / "workflow/rules").glob("*.smk"))
     called = set(re.findall(r'"ldae ([a-z-]+) ', rules))
-    assert called == set(cli.WORKFLOW)
+    assert called == set(WORKFLOW)
 
 
 @pytest.mark.parametrize(

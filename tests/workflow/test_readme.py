@@ -1,4 +1,4 @@
-"""Every command of the README's code blocks, run as a user would, on the finished small run.
+"""Every command in code of README, docs and CONTRIBUTING, run as a user would, on the small run.
 
 A command that is new there fails until it has its answer here: run for real, run with `--dry-run`,
 or the reason why it is not run.
@@ -18,20 +18,28 @@ from .conftest import Workflow
 
 pytestmark = pytest.mark.slow
 
-README = Path(__file__).parents[2] / "README.md"
-BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PROJECT = Path(__file__).parents[2]
+DOCUMENTS = [
+    *[PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "config/README.md")],
+    *sorted(PROJECT.glob("docs/**/*.md")),
+]
+BLOCK = re.compile(r"^( *)```bash\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 BESIDE = [
     *("Snakefile", "workflow", "profiles", "envs"),
     *("Makefile", "requirements.lock", "pyproject.toml"),
 ]
-SMALL = {  # the words of the README, and the same of the small run
+SMALL = {  # the words of the documents, and the same of the small run
     "results/demo": "results/smoke",
     "config/demo.yaml": "config/demo.yaml smoke.yaml",
+    "doctor --adni /data/ADNI": "doctor --adni ADNI --settings config/config.yaml config/demo.yaml",
     "/data/ADNI": "ADNI",
+    "/data/mine": "results/smoke/bids",
 }
-SCANS = {  # the files that stand for those of the README
+SCANS = {  # the files that stand for those of the documents
     "scan_T1w.nii.gz": "bids/sub-*/ses-M000/anat/*_T1w.nii.gz",
     "out/…_desc-preproc_T1w.nii.gz": "derivatives/ldae/sub-*/ses-M000/anat/*-preproc_T1w.nii.gz",
+    "first_preproc_T1w.nii.gz": "derivatives/ldae/sub-*/ses-M000/anat/*-preproc_T1w.nii.gz",
+    "second_preproc_T1w.nii.gz": "derivatives/ldae/sub-*/ses-M012/anat/*-preproc_T1w.nii.gz",
 }
 
 REAL = {  # what is run, and what it says or writes
@@ -40,28 +48,55 @@ REAL = {  # what is run, and what it says or writes
     r"snakemake probes --forcerun evaluate_probes .*": r"1 of 2 steps \(50%\) done",
     r"snakemake --until train_ldm .*": "Nothing to be done",
     r"snakemake \S+/tables/generation\.csv .*": "Nothing to be done",
-    r"snakemake ldm .*": "Nothing to be done",
+    r"snakemake (ldm|preprocess) .*": "Nothing to be done",
     r"ldae preprocess .*": r"out/sub-.*_desc-preproc_T1w\.nii\.gz; look at out/",
     r"ldae encode .*": r"out/sub-.*_codes\.npz",
     r"ldae reconstruct .*": r"out/sub-.*_reconstruction\.nii\.gz",
+    r"ldae manipulate .*": r"age read again: .* in out/sub-.*_toward-age\.png",
+    r"ldae interpolate .*": r"1 volumes between sub-.* and sub-.*, in out",
+    r"ldae sample .*": r"2 samples.*, in out",
+    r"ldae predict .*": r"sub-.*: probability of AD \d\.\d+, age \d+\.\d years, shift \d",
+    r"ldae check .*": r"^$",
+    r"ldae doctor .*": r"\nWhat would come out\n",
+    r"ldae export-huggingface .*": r"exported/huggingface: weights, configurations, README\.md",
+    r"ldae export-monai .*": r"exported/ldae_demo: configs/, models/model\.pt",
+    r"ldae verify .*": r"files .* as they were made|^(changed|missing|stale) ",
 }
 DRY = {  # what is run with --dry-run, and what it says
+    r"make setup": r"pip install",
+    r"make lint": r"ruff check",
+    r"make docs": r"mkdocs build --strict",
     r"make demo": r"snakemake --cores all --configfile config/demo\.yaml",
     r"make test": r"pytest -n \d",
-    r"snakemake --cores all --resources gpu=\d --config .*": r"train_ldae +\d",
+    r"snakemake (ingest )?--cores all (--resources gpu=1 )?--config .*": r"index_download +\d",
+    r"snakemake --profile profiles/slurm --config .*": r"index_download +\d",
 }
 NOT_RUN = {
     r"source \.venv/bin/activate": "`make setup` makes it",
+    r"jupyter execute .*": "tests/workflow/test_tutorial.py executes it in fewer steps",
     r"docker .*": "needs Docker; tests/test_environments.py holds its steps against `make setup`",
     r"snakemake --report .*": "tests/workflow/test_report.py opens it",
+    r"ldae (schema|describe-settings|describe-reference) .*": "tests/unit hold what they write",
+    r"uv pip compile .*": "asks the network; tests/test_environments.py holds what it writes",
+    r"snakemake .* config/original\.yaml .*": "tests/workflow/test_configuration.py builds it",
+    r"snakemake --profile profiles/slurm .* config/demo\.yaml": "needs Slurm: tests/slurm",
+    r"ldae status .*": "tests/workflow/test_status.py reads what it says",
+    r"ldae plan .*": "tests/unit/stages/test_plan.py",
+    r"ldae fetch-weights .*": "downloads 250 MB; tests/unit/weights have a server of their own",
+    r"ldae (import|export)-weights .*": "of the original's networks: tests/unit/stages",
 }
 
 
 def commands() -> list[str]:
-    """The commands of the README's code blocks, without remarks."""
-    blocks = "\n".join(BLOCK.findall(README.read_text(encoding="utf-8"))).replace("\\\n", " ")
-    lines = [re.sub(r"\s+# .*", "", line).strip() for line in blocks.splitlines()]
-    return [line for line in lines if line and line[0] != "#"]
+    """The commands of all documents' code blocks, each once, without remarks."""
+    texts = [path.read_text(encoding="utf-8") for path in DOCUMENTS]
+    blocks = "\n".join(block for text in texts for _, block in BLOCK.findall(text))
+    lines = [re.sub(r"\s+# .*", "", line).strip() for line in joined(blocks).splitlines()]
+    return list(dict.fromkeys(line for line in lines if line and line[0] != "#"))
+
+
+def joined(text: str) -> str:
+    return re.sub(r"\\\n *", "", text)
 
 
 def answer(answers: dict[str, str], command: str) -> str | None:
@@ -76,7 +111,7 @@ def checkout(finished: Workflow) -> Iterator[Workflow]:
     before = start.read_bytes()
     for name in BESIDE:
         (finished.folder / name).symlink_to(finished.project / name)
-    (finished.folder / "ADNI").mkdir()
+    (finished.folder / "ADNI").symlink_to(finished.results / "download")
     (finished.folder / "my.yaml").write_text("probe: {folds: 3}")
     yield finished
     start.write_bytes(before)  # of the whole run, not of the last command
@@ -103,18 +138,18 @@ def run(command: str, checkout: Workflow) -> str:
 
 
 @pytest.mark.parametrize("command", commands())
-def test_every_command_of_the_readme_has_its_answer(command: str) -> None:
+def test_every_command_of_the_documents_has_its_answer(command: str) -> None:
     answers = [answer(each, command) for each in (REAL, DRY, NOT_RUN)]
     assert sum(each is not None for each in answers) == 1, "say in this file how it is tested"
 
 
 @pytest.mark.parametrize("command", [each for each in commands() if answer(REAL, each)])
-def test_the_readmes_commands_do_what_they_say(checkout: Workflow, command: str) -> None:
+def test_the_documents_commands_do_what_they_say(checkout: Workflow, command: str) -> None:
     assert re.search(str(answer(REAL, command)), run(command, checkout))
 
 
 @pytest.mark.parametrize("command", [each for each in commands() if answer(DRY, each)])
-def test_the_readmes_long_commands_plan_what_they_say(checkout: Workflow, command: str) -> None:
+def test_the_documents_long_commands_plan_what_they_say(checkout: Workflow, command: str) -> None:
     assert re.search(str(answer(DRY, command)), run(f"{command} --dry-run", checkout))
 
 
