@@ -95,9 +95,12 @@ def test_the_huggingface_folder_holds_the_same_model(
 def test_the_huggingface_folder_loads_as_the_card_says(
     finished: Workflow, folder: Path, scan: Path
 ) -> None:
+    places = (finished.results / "models", folder)
+    opened = [ldae.load(place) for place in places]
+    assert opened[0].contract == opened[1].contract
+    assert opened[0].contract is not None
     answers = []
-    for place in (finished.results / "models", folder):
-        model = ldae.load(place)
+    for model in opened:
         read = model.read(scan)
         answers.append([model.encode(read), model.reconstruct(read, steps=STEPS)])
         answers[-1] += [np.array(list(model.predict(read).values()))]

@@ -44,8 +44,10 @@ def look_at(volume: Volume) -> Look:
 
 def correlation(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
     """Pearson's; 0 where either is constant."""
+    if one.size == 0:
+        return 0.0
     a, b = (np.asarray(x, np.float64) - np.mean(x, dtype=np.float64) for x in (one, other))
-    length = float(np.sqrt((a**2).sum() * (b**2).sum())) if a.size else 0.0
+    length = float(np.sqrt((a**2).sum() * (b**2).sum()))
     return float((a * b).sum()) / length if length > 0 else 0.0
 
 

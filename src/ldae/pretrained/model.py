@@ -105,7 +105,8 @@ class Model:
 
     def decompress(self, z_0: NDArray[Any]) -> Array:
         """The volume (X, Y, Z) of a latent: the autoencoder alone."""
-        return self._volumes(torch.from_numpy(np.asarray(z_0, np.float32))[None])[0]
+        volume: Array = self._volumes(torch.from_numpy(np.asarray(z_0, np.float32))[None])[0]
+        return volume
 
     def invert(self, scan: Given, y: NDArray[Any] | None = None, *, steps: int = 50) -> Array:
         """The noise z_T (C, X, Y, Z) that gives the scan back: DDIM inversion in `steps`.
@@ -120,7 +121,8 @@ class Model:
     def decode(self, y: NDArray[Any], z_T: NDArray[Any], *, steps: int = 50) -> Array:
         """The volume (X, Y, Z) of a semantic code (E,) and noise z_T (C, X, Y, Z)."""
         noise = torch.from_numpy(np.asarray(z_T, np.float32))[None]
-        return self._sampled(noise, self._y(y), steps=steps)[0]
+        volume: Array = self._sampled(noise, self._y(y), steps=steps)[0]
+        return volume
 
     def reconstruct(self, scan: Given, *, steps: int = 50) -> Array:
         """The volume (X, Y, Z) of the scan's own y_sem and z_T, `steps` each way."""
@@ -157,7 +159,8 @@ class Model:
 
         Straight between the semantic codes, along the sphere between the noises.
         """
-        return self.between(first, second, fractions=[fraction], steps=steps)[0]
+        volume: Array = self.between(first, second, fractions=[fraction], steps=steps)[0]
+        return volume
 
     def between(
         self, first: Given, second: Given, *, fractions: Sequence[float], steps: int = 50

@@ -1,6 +1,6 @@
 """Numbers with their intervals, one below the other over a common axis."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -76,7 +76,7 @@ def draw_dots(
     first, last = first - room, last + room
 
     def at(value: float) -> float:
-        return round(100 * (value - first) / (last - first), 2)
+        return round(float(100 * (value - first) / (last - first)), 2)
 
     dots = tuple(
         Dot(
@@ -100,7 +100,7 @@ def _most_steps(table: pd.DataFrame) -> pd.DataFrame:
     return chosen
 
 
-def _start(row: Mapping[str, object]) -> str:
+def _start(row: Mapping[Hashable, object]) -> str:
     model, start = str(row["model"]), str(row["start"])
     said = MODELS.get(model, model)
     steps = f", T = {row['steps']}" if row["steps"] else ""

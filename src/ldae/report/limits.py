@@ -1,6 +1,7 @@
 """What a run's own numbers say against reading too much into them, in sentences."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -11,6 +12,7 @@ from ldae.report.representation import Vitality
 PAPERS_SPACING_MM = 1.5
 FEW_SUBJECTS = 50
 Frames = Mapping[str, pd.DataFrame]
+Record = dict[Hashable, Any]
 
 
 def limits(
@@ -104,16 +106,16 @@ def _of_design(settings: Results) -> Iterator[str]:
     )
 
 
-def _rows(frames: Frames, table: str, **wanted: str) -> list[dict[str, float]]:
+def _rows(frames: Frames, table: str, **wanted: str) -> list[Record]:
     if table not in frames or not {*wanted} <= {*frames[table].columns}:
         return []
     chosen = frames[table]
     for column, value in wanted.items():
         chosen = chosen[chosen[column] == value]
-    rows: list[dict[str, float]] = [dict(row) for row in chosen.to_dict("records")]  # type: ignore[arg-type]
-    return rows
+    return [dict(row) for row in chosen.to_dict("records")]
 
 
-def _shown(row: Mapping[str, float], name: str) -> str:
+def _shown(row: Record, name: str) -> str:
     value = row[name]
-    return interval(value, row.get(f"{name}_low", value), row.get(f"{name}_high", value))
+    low, high = (row[key] if (key := f"{name}{end}") in row else value for end in ("_low", "_high"))
+    return interval(value, low, high)

@@ -1,6 +1,6 @@
 """What edits do to scans, by strength: means over subjects as inline SVG."""
 
-from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -27,7 +27,7 @@ def _draw(table: pd.DataFrame, measure: str) -> Chart:
     left, right = float(strengths.min()), float(strengths.max())
     low, high = float(values.min()), float(values.max())
 
-    def at(row: Sequence[float]) -> str:
+    def at(row: Any) -> str:
         strength, value = row
         x = LEFT + (strength - left) / max(right - left, LEAST_SPAN) * (WIDTH - LEFT - RIGHT)
         return f"{x:.1f},{height(value):.1f}"
@@ -39,7 +39,7 @@ def _draw(table: pd.DataFrame, measure: str) -> Chart:
     lines = tuple(
         Line(
             str(direction),
-            "M" + "L".join(at(row) for row in part[["strength", measure]].to_numpy()),
+            "M" + "L".join(at(row) for row in part[["strength", measure]].itertuples(index=False)),
             number(float(part[measure].iloc[-1])),
         )
         for direction, part in known.groupby("direction", sort=True)

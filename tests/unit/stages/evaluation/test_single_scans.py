@@ -287,7 +287,7 @@ FAULTS = {  # how the file is spoilt, and what is said of it
     "complex": r"voxels of type complex64, not intensities",
     "NaN": r"1 voxels that are not finite",
     "constant": r"the same value, 0, in every voxel: it is empty",
-    "raw units": r"intensities from 0 to \d+, expected within \[0, 1\]",
+    "raw units": r"intensities from 0 to [\d.]+, expected within \[0, 1\]",
     "other grid": r"7 x 12 x 8 voxels of 20 x 20 x 20 mm, but the models read 8 x 12 x 8 voxels",
     "other spacing": r"voxels of 20 x 20 x 20\.5 mm, but the models read",
     "other axes": r"its axes run LAS, not RAS",
