@@ -49,7 +49,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if name in WORKFLOW:
             logging.info("$ ldae %s", shlex.join(words))
         command, given, _ = app.parse_args(words, exit_on_error=False, print_error=False)
-        with recorded(name, given.arguments) if name in WORKFLOW else nullcontext():
+        works = name in WORKFLOW and command.__name__ == name.replace("-", "_")  # else: --help
+        with recorded(name, given.arguments) if works else nullcontext():
             status = command(*given.args, **given.kwargs)
     except (UserError, CycloptsError) as error:
         _stop(name, " ".join(str(error).split()))

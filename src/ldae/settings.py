@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
+from yaml.constructor import ConstructorError
 
 from ldae.config import Config, Section
 from ldae.errors import UserError
@@ -33,9 +34,26 @@ def load_settings(model: type[S], *texts: str) -> S:
     for text in texts:
         if not Path(text).is_file():
             raise UserError(f"--settings: {text} is neither a JSON object nor a file")
-        sections = _overlay(sections, _yaml(Path(text)))
+        sections = _overlay(sections, read_yaml(Path(text)))
     known = {name: value for name, value in sections.items() if name in model.model_fields}
     return _parse(model, known, " + ".join(texts))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The sections in a file of settings.
+
+    Raises:
+        UserError: it is not valid YAML, has a key twice, or holds something else.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            content = yaml.load(file, _Loader)  # a safe one
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        found = "nothing" if content is None else type(content).__name__
+        raise UserError(f"{path}: expected sections of settings, found {found}")
+    return content
 
 
 def json_schema() -> dict[str, Any]:
@@ -58,14 +76,17 @@ def _json(text: str) -> Any:
         raise UserError(f"--settings: not valid JSON: {error}") from None
 
 
-def _yaml(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: expected sections of settings, found {type(content).__name__}")
-    return content
+class _Loader(yaml.SafeLoader):
+    """YAML of which no key is lost: others take the last of two equal ones."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        names = [key.value for key in keys]
+        for place, key in enumerate(keys):
+            if key.value in names[:place]:
+                problem = f"the key {key.value} is there twice"
+                raise ConstructorError(problem=problem, problem_mark=key.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

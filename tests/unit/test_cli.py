@@ -45,3 +45,10 @@ def test_a_place_that_cannot_be_written_ends_in_one_line(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(SystemExit, match=r"^ldae schema: .*file.*: (Not a directory|File exists)$"):
         cli.main(["schema", "--output", str(tmp_path / "file" / "schema.json")])
+
+
+def test_help_of_a_stage_is_no_job(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["invert-scans", "--help"])
+    assert not caught.value.code
+    assert "--index" in capsys.readouterr().out

@@ -37,6 +37,14 @@ def test_a_checkout_names_its_commit(package: Path) -> None:
     assert origin.commit_of(package) == commit
 
 
+def test_a_checkout_of_somebody_else_names_its_commit(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = git(package, "rev-parse", "HEAD").strip()
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own, for its tests
+    assert origin.commit_of(package) == commit
+
+
 @pytest.mark.parametrize("file", ["code.py", "new.py"])
 def test_edited_code_is_of_no_commit(package: Path, file: str) -> None:
     (package / file).write_text("2\n")

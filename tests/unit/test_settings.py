@@ -7,7 +7,7 @@ import yaml
 
 from ldae.config import Config, Diffusion, Section, Split
 from ldae.errors import UserError
-from ldae.settings import fingerprint, json_schema, load_settings
+from ldae.settings import fingerprint, json_schema, load_settings, read_yaml
 
 
 class Stage(Section):
@@ -62,6 +62,27 @@ def test_yaml_that_is_not_yaml(tmp_path: Path) -> None:
         load_settings(Stage, str(path))
 
 
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("a: 1\nb: 2\na: 1\n", "a is there twice .*line 3, column 1"),
+        ("a: {b: {c: 1, c: 2}}", "c is there twice"),
+        ("{[1]: 2, a: 1, a: 2}", "a is there twice"),
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused(tmp_path: Path, text: str, key: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=f"config.yaml: not valid YAML: the key {key}"):
+        read_yaml(path)
+
+
+def test_yaml_may_refer_to_itself(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\n")
+    assert read_yaml(path)["b"] == {"x": 3, "y": 2}
+
+
 def test_split_must_leave_training_subjects() -> None:
     with pytest.raises(ValueError, match="no training subjects"):
         Split(validation=0.5, test=0.5)
@@ -100,6 +121,11 @@ def test_later_files_are_laid_over_earlier_ones(tmp_path: Path) -> None:
         ("preprocessing: {grid: {shape: [128, 150, 128]}}", "150 voxels along y .* multiple of 32"),
         ("synthetic: {visits_per_subject: [3, 2]}", "visits_per_subject: 3 to 2 visits"),
         ("synthetic: {visits_per_subject: [1, 5]}", "visits_per_subject: 1 to 5 visits"),
+        (
+            "autoencoder: {discriminator: {layers: 6}}",
+            "autoencoder.discriminator.layers: 6: for it .*shape needs 192 voxels along every axis",
+        ),
+        ("metrics: {ssim_window: 129}", "metrics.ssim_window: 129: for it .* needs 129 voxels"),
         ("autoencoder: {network: {norm_groups: 48}}", "norm_groups: 48 do not divide"),
         ("ldm: {network: {heads: 7}}", "heads: 7 do not divide"),
         ("ldm: {network: {attention_at: [8]}}", "attention_at: .8. is not among"),

@@ -4,8 +4,11 @@ import hashlib
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ import pytest
 
 DRY = ("--dry-run", "--quiet", "rules", "progress", "--replace-workflow-config")
 SMOKE = ("config/config.yaml", "config/demo.yaml", "smoke.yaml")
+KILLED = ("autoencoder", "ldm", "ldae")  # each once, by `kill -9`, on the way to the finished run
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,24 @@ class Workflow:
             text=True,
             check=False,
         )
+
+    def kill_at(self, path: Path) -> None:
+        """Start a run, and kill it and all of its jobs once `path` is there."""
+        running = subprocess.Popen(
+            self.command(),
+            cwd=self.folder,
+            env=self.environment() | {"LDAE_CHECKPOINT_SECONDS": "0"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        while not path.exists() and running.poll() is None:
+            time.sleep(0.02)
+        assert running.poll() is None, f"ended before {path}"
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+        unlocked = self.run("--unlock")
+        assert unlocked.returncode == 0, unlocked.stdout
 
     def overlay(self, text: str) -> tuple[str, ...]:
         """The small configuration with `text` laid over it."""
@@ -94,8 +116,16 @@ def workflow(tmp_path: Path, project: Path) -> Workflow:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Workflow:
-    """A folder in which the whole small workflow has run once."""
+    """A folder in which the whole small workflow has run, killed once in three trainings."""
     workflow = workflow_in(tmp_path_factory.mktemp("finished"), project)
+    for model in KILLED:
+        workflow.kill_at(workflow.results / "state" / model / "checkpoint.pt")
     done = workflow.run()
     assert done.returncode == 0, done.stdout[-8000:]
     return workflow
+
+
+def copied(workflow: Workflow, folder: Path) -> Workflow:
+    """The same run in another folder, to be changed there."""
+    shutil.copytree(workflow.folder, folder, symlinks=True)
+    return Workflow(workflow.project, folder)

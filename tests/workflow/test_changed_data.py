@@ -1,14 +1,13 @@
 """What trains again when the user's data change: a dry run says it once scans are preprocessed."""
 
 import re
-import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from .answers import TABLE_OF_SCANS
-from .conftest import Workflow
+from .conftest import Workflow, copied
 
 pytestmark = pytest.mark.slow
 
@@ -27,10 +26,8 @@ OF_ONE_SCAN = [
 @pytest.fixture(scope="module")
 def own(finished: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Workflow:
     """A copy of the finished run, made as if its download were the user's own."""
-    folder = tmp_path_factory.mktemp("own") / "run"
-    shutil.copytree(finished.folder, folder, symlinks=True)
-    workflow = Workflow(finished.project, folder)
-    (workflow.results / "download").rename(folder / "download")
+    workflow = copied(finished, tmp_path_factory.mktemp("own") / "run")
+    (workflow.results / "download").rename(workflow.folder / "download")
     (workflow.results / "cohort/source.json").unlink()
     touched = workflow.run("--touch", configfiles=workflow.overlay(OWN))
     assert touched.returncode == 0, touched.stdout[-4000:]
@@ -76,3 +73,28 @@ def test_a_scan_that_leaves_retrains_and_one_that_returns_does_not(own: Workflow
     assert changed == gone
     pd.testing.assert_frame_equal(scans(own), before)
     assert own.planned(OWN) == set()
+
+
+def test_a_changed_diagnosis_preprocesses_nothing_and_trains_nothing_anew(own: Workflow) -> None:
+    before, written = scans(own), volumes(own)
+    table = own.folder / "download/study_files/ADNIMERGE_18Feb2025.csv"
+    scan = before.query("diagnosis == 'MCI' and diagnosis_source == 'ADNIMERGE'").iloc[0]
+    merged = pd.read_csv(table, dtype=str)
+    visits = merged["PTID"].str.replace("_", "") == scan["participant_id"].removeprefix("sub-ADNI")
+    merged.loc[visits, "DX"] = "Dementia"
+    merged.to_csv(table, index=False)
+
+    ran = [OF_ONE_SCAN[place] for place in (0, 2, 4)]  # looking, describing, gathering
+    assert sorted(preprocess(own)) == sorted(ran)
+    assert volumes(own) == written
+    then, now = (table["diagnosis"].fillna("unknown") for table in (before, scans(own)))
+    assert set(before["participant_id"][then != now]) == {scan["participant_id"]}
+    assert own.planned(OWN) == READERS
+
+    weights = own.results / "models/autoencoder/weights.safetensors"
+    trained = weights.read_bytes()
+    done = own.run("autoencoder", configfiles=own.overlay(OWN))
+    assert done.returncode == 0, done.stdout[-4000:]
+    log = (own.results / "logs/train_autoencoder.log").read_text()
+    assert re.search(r"continuing at step (\d+) of \1$", log, re.MULTILINE), log
+    assert weights.read_bytes() == trained

@@ -43,6 +43,9 @@ WRONG = {  # laid over the paper's configuration, and what is said of it
     "ldm: {training: {learning_rat: 0.1}}": (
         r"ldm.training.learning_rat: unknown key; did you mean learning_rate\?"
     ),
+    "preprocessing: {brain: {method: mask, masks: no/masks}}": (
+        "preprocessing.brain.masks: there is no folder no/masks"
+    ),
     "typo: 1": "typo: unknown key; known here: run, seed, ",
     "cohort: {download: no/such/folder}": "cohort.download: there is no no/such",
     "cohort: {download: null}": "cohort.download is not set: .* README.md, 'Getting ADNI'",
@@ -131,6 +134,8 @@ def test_a_wrong_configuration_is_one_readable_line(
     [
         ("split: {test: 1.5}", "split.test: 1.5 should be less than or equal to 1"),
         ("run: 2024-01-31", r"run: 'datetime.date\(2024, 1, 31\)' should match pattern .*"),
+        ("2024-01-31: 1", "keys must be str, .* not datetime.date"),
+        ("seed: 1\nseed: 2", "change.yaml: not valid YAML: the key seed is there twice in .*"),
     ],
 )
 def test_the_line_ends_with_the_files_that_were_read(

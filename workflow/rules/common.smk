@@ -19,15 +19,19 @@ def check(values):
         sys.exit(
             "The command `ldae` is not on the PATH: source .venv/bin/activate first"
         )
-    settings = json.dumps(
-        values, default=repr
-    )  # YAML has dates, say, where text is meant
+    files = workflow.configfiles  # the workflow's own is the last
+    places = dict.fromkeys(map(os.path.relpath, [*files[-1:], *files]))
+    try:
+        settings = json.dumps(
+            values, default=repr
+        )  # YAML has dates, say, where text is meant
+    except (TypeError, ValueError) as fault:  # as keys, or a group that holds itself
+        sys.exit(f"Configuration: {fault} (in {', '.join(places)})")
     command = ["ldae", "check", "--settings", settings, *counted_gpus()]
+    command += ["--files", *places]
     checked = subprocess.run(command, capture_output=True, text=True)
     if checked.returncode:
         fault = checked.stderr.strip().rpartition("ldae check: ")[2]
-        files = workflow.configfiles  # the workflow's own is the last
-        places = dict.fromkeys(map(os.path.relpath, [*files[-1:], *files]))
         sys.exit(
             f"Configuration: {fault.removeprefix('--settings: ')} (in {', '.join(places)})"
         )

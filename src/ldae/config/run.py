@@ -158,6 +158,20 @@ class Results(Section):
         return self
 
     @model_validator(mode="after")
+    def _windows_fit_the_volumes(self) -> Self:
+        """Else it would show when the discriminator joins, or when results are measured."""
+        needed = {f"metrics.ssim_window: {self.metrics.ssim_window}": self.metrics.ssim_window}
+        layers, least = self.autoencoder.discriminator.layers, min(self.preprocessing.grid.shape)
+        if self.autoencoder.loss.adversarial > 0:  # each layer halves, and 3 voxels must be left
+            needed[f"autoencoder.discriminator.layers: {layers}"] = 3 * 2**layers
+        for key, voxels in needed.items():
+            if voxels > least:
+                raise ValueError(
+                    f"{key}: for it preprocessing.grid.shape needs {voxels} voxels along every axis"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _imagenet_has_a_folder(self) -> Self:
         """Else the training would stop for want of it, after days of the trainings before it."""
         asking = [

@@ -41,19 +41,21 @@ def stages_of(start: Start) -> list[str]:
 
 
 def standings(
-    done: pd.DataFrame, unfinished: Sequence[Job], planned: Mapping[str, float]
+    times: pd.DataFrame, unfinished: Sequence[Job], planned: Mapping[str, float]
 ) -> list[StageStanding]:
     """Every stage with jobs, in the order of the plan.
 
     Args:
-        done: a row per finished job, `group` and `seconds`.
-        unfinished: the other jobs.
-        planned: seconds of a job by stage, where no other of its group has been measured.
+        times: a row per job that was ever finished, `name`, `group` and `seconds`.
+        unfinished: the jobs that are not, or have to be done again.
+        planned: seconds of a job by stage, where none of its group has been measured.
     """
     of_group, of_stage = defaultdict(list), defaultdict(list)
-    for group, seconds in zip(done["group"], done["seconds"], strict=True):
+    again = {job.name for job in unfinished}
+    for name, group, seconds in zip(times["name"], times["group"], times["seconds"], strict=True):
         of_group[group].append(seconds)
-        of_stage[stage_of(group)].append(seconds)
+        if name not in again:
+            of_stage[stage_of(group)].append(seconds)
     expected = {group: mean(seconds) for group, seconds in of_group.items()}
     jobs: dict[str, list[Job]] = defaultdict(list)
     for job in unfinished:

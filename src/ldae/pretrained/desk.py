@@ -50,7 +50,7 @@ class Desk:
         if not paths:
             raise UserError("no scan is given; name NIfTI files")
         refused: list[str] = []
-        tally = Tally("scans", len(paths))
+        tally = Tally("scans", len(paths)) if len(paths) > 1 else None
         for path in paths:
             try:
                 scan = self.read(path)
@@ -61,7 +61,8 @@ class Desk:
                 refused.append(path.name)
             else:
                 yield scan
-            tally.add()
+            if tally:
+                tally.add()
         if refused:
             raise UserError(f"{len(refused)} of {len(paths)} scans were refused: {refused}")
 

@@ -1,9 +1,9 @@
 """How unlike the training scans a scan is: by what it looks like, and by its semantic code.
 
-Only summaries are kept of the training scans, no number of a single person. A scan has three squared
-distances: of its numbers (`look.NAMES`, in standard deviations), of its large structures (mean
-intensities of blocks) and of its code (both Mahalanobis, `Gaussian`). Each is put in units of what
-is usual, and their mean is the scan's. Usual is measured on training scans whose subject was
+Only summaries are kept of the training scans, no number of a single person. A scan has three
+squared distances: of its numbers (`look.NAMES`, in standard deviations), of its large structures
+(mean intensities of blocks) and of its code (both Mahalanobis, `Gaussian`). Each is put in units of
+what is usual, and their mean is the scan's. Usual is measured on training scans whose subject was
 left out of what they are compared with, since in many dimensions all lie near what was fitted to
 them. The score is the share of training scans that lie less far out: of a scan like them, any
 number between 0 and 1 is as likely as any other.

@@ -118,8 +118,17 @@ def _summary(run: Run, name: str) -> dict[str, Any]:
 
 
 def _recorded(folder: Path) -> Iterator[Path]:
-    """The files below `folder` that have a record, whether or not they are there."""
-    for place, folders, files in os.walk(folder):
+    """The files below `folder` that have a record, whether or not they are there.
+
+    Links are followed: a large folder may lie on another disk.
+    """
+    visited = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        status = os.stat(place)
+        if (status.st_dev, status.st_ino) in visited:  # links may go round in circles
+            folders.clear()
+            continue
+        visited.add((status.st_dev, status.st_ino))
         if Path(place) == folder:
             folders[:] = [name for name in folders if name not in WITHOUT]
         if Path(place).name == RECORDS:

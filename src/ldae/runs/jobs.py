@@ -1,5 +1,6 @@
 """What became of a run's jobs, from their benchmark files and logs."""
 
+import json
 import re
 import time
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ class Job:
 def job_times(run: Path) -> pd.DataFrame:
     """A row per job that has ended well, `name`, `group` and `seconds`: Snakemake's benchmarks.
 
+    Of a training that was interrupted these have the last attempt alone; its journal has them all.
+
     Raises:
         UserError: a file is not one of these.
     """
@@ -57,19 +60,30 @@ def job_times(run: Path) -> pd.DataFrame:
         {
             "name": names,
             "group": [name.partition("/")[0] for name in names],
-            "seconds": [_seconds(path) for path in paths],
+            "seconds": [
+                max(_seconds(path), _trained_seconds(run, name))
+                for path, name in zip(paths, names, strict=True)
+            ],
         }
     )
 
 
 def unfinished_jobs(run: Path, left: list[str], *, since: datetime, alive: bool) -> list[Job]:
-    """The jobs `left`: what their logs say, if they were begun `since` the run was started."""
-    return [_unfinished(run / "logs" / f"{name}.log", name, since, alive=alive) for name in left]
+    """The jobs `left`: what their logs say, if they were begun `since` the run was started.
+
+    One that had ended well waits to be done again.
+    """
+    found = []
+    for name in left:
+        log, ended = run / "logs" / f"{name}.log", run / "benchmarks" / f"{name}.tsv"
+        last = max(since.timestamp() - 1, ended.stat().st_mtime if ended.is_file() else 0)
+        found.append(_unfinished(log, name, last, alive=alive))
+    return found
 
 
-def _unfinished(log: Path, name: str, since: datetime, *, alive: bool) -> Job:
+def _unfinished(log: Path, name: str, since: float, *, alive: bool) -> Job:
     lines = tail(log)
-    if not lines or log.stat().st_mtime < since.timestamp() - 1:
+    if not lines or log.stat().st_mtime < since:
         return Job(name, "waiting")
     if FAILURE.match(lines[-1]):
         return Job(name, "failed", last_word=lines[-1])
@@ -93,6 +107,13 @@ def _begun(log: Path, said: float) -> float:
     last = datetime.fromtimestamp(said).astimezone()
     begun = last.replace(hour=hour, minute=minute, second=second, microsecond=0)
     return (begun if begun <= last else begun - timedelta(days=1)).timestamp()
+
+
+def _trained_seconds(run: Path, name: str) -> float:
+    """What a training has taken, over all attempts; 0 for other jobs."""
+    journal = run / "models" / name.removeprefix("train_") / "train.jsonl"
+    lines = tail(journal) if name.startswith("train_") else []
+    return float(json.loads(lines[-1])["seconds"]) if lines else 0.0
 
 
 def _seconds(path: Path) -> float:

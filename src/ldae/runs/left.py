@@ -37,7 +37,7 @@ def jobs_left(start: Start) -> list[str]:
                 *(program, *start.targets, "--dry-run", "--nolock", "--rerun-incomplete"),
                 *("--printshellcmds", "--snakefile", str(start.snakefile)),
                 *("--max-checksum-file-size", str(start.max_checksum_file_size)),
-                *("--configfile", str(configuration)),
+                *("--configfile", str(configuration), "--replace-workflow-config"),
             ],
             cwd=start.directory,
             env=os.environ | {"PATH": path},

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from math import inf
 from pathlib import Path
 
 import torch
@@ -55,7 +56,11 @@ def plan(
         cores: of that machine; else as many as this one has.
         tflops: TFLOP/s that a GPU sustains in bfloat16: a quarter to a half of what its maker
             states.
+
+    Raises:
+        UserError: there is nothing to plan, or a number makes no sense.
     """
+    _require_sense(scans=scans, gpus=gpus, cores=cores, tflops=tflops)
     start = None if run is None else read_start(run)
     if settings is None and start is None:
         raise UserError("give --settings, files of a configuration, or --run, the folder of a run")
@@ -86,6 +91,16 @@ def plan(
         _notes(planned, trainings, size),
     ]
     sys.stdout.write("\n\n".join(parts) + "\n")
+
+
+def _require_sense(
+    *, scans: int | None, gpus: int | None, cores: int | None, tflops: float
+) -> None:
+    for name, number, least in (("scans", scans, 1), ("gpus", gpus, 0), ("cores", cores, 1)):
+        if number is not None and number < least:
+            raise UserError(f"--{name} {number}: should be {least} or more")
+    if not 0 < tflops < inf:
+        raise UserError(f"--tflops {tflops:g}: should be more than 0")
 
 
 def _about(settings: config.Config, size: CohortSize, machine: Machine) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ldae.planning.forecast import Forecast
 
 SILENT_SECONDS = 600.0  # without a word, after which that is said
+FRESH_SECONDS = 60.0  # since a word of a job that nobody watches, up to which it may be at work
 WIDTH = 80
 
 
@@ -44,10 +45,11 @@ def status(run: Path) -> None:
     if not (run / "cohort/planned.parquet").is_file():
         unfinished += _of_buckets([*done["name"], *left], planned)
     seconds = {name: each.job_seconds for name, each in planned.items()}
-    found = standings(done, unfinished, seconds)
+    found = standings(times, unfinished, seconds)
     about = [line for stage in found for job in stage.unfinished for line in _about(run, job)]
     lines = [
         _heading(start, alive),
+        *_asked_for(start),
         "",
         *_table(found),
         *[textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in about],
@@ -94,6 +96,13 @@ def _heading(start: Start, alive: bool | None) -> str:
     return f"Run {start.configuration.run}, started {begun:%Y-%m-%d %H:%M}, {ago} ago: {state}."
 
 
+def _asked_for(start: Start) -> list[str]:
+    """Whatever else the run has to do is not counted."""
+    if {*start.targets} <= {"all", "default"}:
+        return []
+    return textwrap.wrap(f"It was asked for {', '.join(start.targets)} alone.", WIDTH)
+
+
 def _table(found: Sequence[StageStanding]) -> Iterator[str]:
     yield f"{'stage':<22}{'jobs':>12}{'took':>15}{'left':>15}  state"
     for stage in found:
@@ -117,6 +126,9 @@ def _about(run: Path, job: Job) -> Iterator[str]:
     """Where a job stands that was begun."""
     if job.state == "failed":
         yield f"! {job.name}: {job.last_word}"
+    if job.state == "stopped" and job.silent < FRESH_SECONDS:
+        ago = duration(job.silent)
+        yield f"! {job.name}: wrote to its log {ago} ago; may be at work still (squeue, ps)"
     if job.standing is None or job.state not in ("running", "stopped"):
         return
     at = job.standing

@@ -8,6 +8,7 @@ from pathlib import Path
 from ldae.origin import in_words
 from ldae.provenance.run import GATHERED, Run, read_run
 from ldae.provenance.verification import Fault, verify_run
+from ldae.runs.start import START, is_alive
 
 SHOWN = 40  # of each kind
 
@@ -29,6 +30,8 @@ def verify(run: Path, *, full: bool = False) -> int:
         UserError: there are no records in `run`.
     """
     known = read_run(run)
+    if (run / START).is_file() and is_alive(run):
+        logging.warning("the run is at work: what its jobs are making shows as changed or missing")
     verdict = verify_run(known, full=full)
     if GATHERED not in known.records:
         logging.info("no %s yet: the run has not come to its end", GATHERED)
@@ -49,8 +52,9 @@ def verify(run: Path, *, full: bool = False) -> int:
     sys.stdout.writelines(_lines(verdict.faults, counts))
     told = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
     sys.stdout.write(
-        f"{run}: of {looked}: {told}. Remove what was changed, and the tables that list it, "
-        "then run the workflow: it makes anew what lacks, and what depends on it\n"
+        f"{run}: of {looked}: {told}. Remove what was changed; `snakemake --force FILE` makes FILE "
+        "again (of a single scan's file: the table that lists it), and `snakemake` what is stale, "
+        "both with the options of the run\n"
     )
     return 1
 

@@ -104,6 +104,8 @@ def _alone(folder: Path) -> TextIO:
     except BlockingIOError:
         logging.warning("%s: another process trains here; waiting for it to end", folder)
         fcntl.flock(lock, fcntl.LOCK_EX)
+    except OSError as error:  # some clusters' file systems have no locks
+        logging.warning("%s: no locks here (%s): see that no other one trains", folder, error)
     return lock
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 import pytest
 
-from ldae.config import Config
+from ldae.config import Config, Registration
 from ldae.planning.evaluations import inversion_steps, latent_bytes
 from ldae.planning.outline import OUTLINE, stage_of
 from ldae.planning.passes import Passes, count_passes
@@ -47,6 +48,15 @@ def stages(demo: Config, passes: Passes) -> Callable[[CohortSize], dict[str, Sta
 
 def test_every_stage_of_the_outline_is_planned_in_its_order(stages) -> None:
     assert [*stages(SIZE)] == [*OUTLINE]
+
+
+@pytest.mark.parametrize("transform", get_args(Registration.model_fields["transform"].annotation))
+def test_every_registration_is_planned(demo, passes, transform: str) -> None:
+    registration = demo.preprocessing.registration.model_copy(update={"transform": transform})
+    preprocessing = demo.preprocessing.model_copy(update={"registration": registration})
+    settings = demo.model_copy(update={"preprocessing": preprocessing})
+    planned = {stage.name: stage for stage in plan_stages(settings, SIZE, [], passes)}
+    assert planned["preprocess"].seconds > 0
 
 
 def test_without_baselines_their_stages_are_not_planned(demo) -> None:

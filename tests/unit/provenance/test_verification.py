@@ -1,8 +1,10 @@
 """What `ldae verify` says of a small run after something was done to it by hand."""
 
+import fcntl
 import json
 import os
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -145,6 +147,32 @@ def test_a_copied_run_is_well_though_all_times_are_new(say: Say, small: Small) -
     shutil.rmtree(small.results)
     shutil.copytree(moved, small.results, copy_function=shutil.copyfile)
     assert say()[0] == 0
+
+
+@pytest.mark.parametrize("elsewhere", ["tables", "latents"])
+def test_a_folder_on_another_disk_is_looked_at(say: Say, small: Small, elsewhere: str) -> None:
+    folder = small.results / elsewhere
+    folder.rename(small.folder / "disk")
+    folder.symlink_to(small.folder / "disk")
+    (folder / "again").symlink_to(folder)  # round in a circle
+    status, lines = say()
+    assert status == 0
+    assert "3 files and 3 of single scans" in lines
+    edit(small.results / "tables/scores.csv", b"scan1", b"scan9")
+    assert files(say()[1], "changed") == ["tables/scores.csv"]
+
+
+def test_of_a_run_at_work_it_is_said(
+    say: Say, small: Small, caplog: pytest.LogCaptureFixture
+) -> None:
+    start = small.results / "run.json"
+    start.write_text(json.dumps({"host": socket.gethostname()}))
+    assert say()[0] == 0
+    assert "at work" not in caplog.text
+    with start.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        say()
+    assert "the run is at work: what its jobs are making shows as changed" in caplog.text
 
 
 def test_only_a_full_look_finds_a_change_under_the_same_size_and_time(

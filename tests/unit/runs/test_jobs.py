@@ -76,3 +76,22 @@ def test_silence_is_measured(run: Path, log) -> None:
     spoke = time.time() - 60
     os.utime(path, (spoke, spoke))
     assert state_of(run, "train_ldm").silent == pytest.approx(60, abs=2)
+
+
+def test_a_job_that_ended_well_waits_to_be_done_again(run: Path, log, finish) -> None:
+    path = log("train_ldm", f"20:00:00 INFO {STEP}")
+    finish("train_ldm", 61.5)
+    assert state_of(run, "train_ldm").state == "waiting"
+    later = time.time() + 5
+    os.utime(path, (later, later))
+    assert state_of(run, "train_ldm").state == "running"
+
+
+def test_an_interrupted_training_took_all_its_attempts(run: Path, finish) -> None:
+    finish("train_ldm", 61.5)
+    finish("embed/ldm", 3)
+    journal = run / "models/ldm/train.jsonl"
+    journal.parent.mkdir(parents=True)
+    for seconds in (600.25, 12.5):  # the second, as if a finished one were started again
+        journal.write_text(f'{{"seconds": 1.5}}\n{{"seconds": {seconds}}}\n')
+        assert job_times(run)["seconds"].to_list() == [3.0, max(seconds, 61.5)]

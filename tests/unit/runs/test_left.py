@@ -42,7 +42,7 @@ def test_the_jobs_left_are_known_by_their_logs(begin, snakemake: Path) -> None:
     assert jobs_left(read_start(run)) == ["train_dae", "convert/4000"]
     words = (snakemake / "words").read_text().split()
     assert words[0] == "ldm"
-    assert {"--dry-run", "--nolock", "--rerun-incomplete"} <= {*words}
+    assert {"--dry-run", "--nolock", "--rerun-incomplete", "--replace-workflow-config"} <= {*words}
 
 
 def test_the_configuration_is_handed_over_as_it_was_given(begin, configuration, snakemake) -> None:

@@ -2,6 +2,8 @@
 
 import fcntl
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,30 @@ def test_a_killed_run_says_how_to_go_on(run: Path, finish, log, left, capsys) ->
     lines = said(run, capsys)
     assert lines[-1].startswith("Call `snakemake` again as before")
     assert any(line.startswith("ldae ") and line.endswith("stopped") for line in lines)
+
+
+def test_what_may_be_at_work_without_a_workflow_is_said(run: Path, log, left, capsys) -> None:
+    """A job of Slurm's, for example, whose Snakemake was killed."""
+    path = log("train_ldae", STEP)
+    left += ["train_ldae"]
+    assert "! train_ldae: wrote to its log" in " ".join(said(run, capsys))
+    before = time.time() - 90
+    os.utime(path, (before, before))
+    assert "wrote to its log" not in " ".join(said(run, capsys))
+
+
+def test_what_is_done_again_takes_as_long_as_before(run: Path, finish, log, left, capsys) -> None:
+    log("train_ldm", STEP)
+    finish("train_ldm", 75)
+    left += ["train_ldm"]
+    (ldm,) = (line.split() for line in said(run, capsys) if line.startswith("ldm "))
+    assert ldm[1:] == ["0", "of", "1", "-", "1", "min", "15", "s", "waiting"]
+
+
+def test_targets_that_were_named_are_said(begin, left, capsys) -> None:
+    assert "asked for" not in " ".join(said(begin(targets=["all"]), capsys))
+    lines = said(begin(targets=["ldm", "embeddings"]), capsys)
+    assert lines[1] == "It was asked for ldm, embeddings alone."
 
 
 def test_a_failed_job_is_named_with_its_reason(run: Path, log, left, capsys) -> None:

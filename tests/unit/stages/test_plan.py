@@ -82,3 +82,17 @@ def test_a_configuration_or_a_run_is_needed() -> None:
 
 def test_its_settings_are_a_whole_configuration() -> None:
     assert Settings.model_fields.keys() == Config.model_fields.keys()
+
+
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        ({"scans": 0}, "--scans 0: should be 1 or more"),
+        ({"gpus": -1}, "--gpus -1: should be 0 or more"),
+        ({"cores": 0}, "--cores 0: should be 1 or more"),
+        ({"tflops": 0.0}, "--tflops 0: should be more than 0"),
+    ],
+)
+def test_numbers_without_sense_are_refused(given: dict[str, float], refused: str) -> None:
+    with pytest.raises(UserError, match=refused):
+        plan(**given)

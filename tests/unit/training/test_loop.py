@@ -1,3 +1,4 @@
+import errno
 import json
 import logging
 import math
@@ -307,3 +308,14 @@ def test_the_rate_warms_up_and_falls_along_a_cosine() -> None:
     assert rates[60] == pytest.approx(0.5)
     assert rates[-1] < 1e-3
     assert learning_rate_factor(plan(schedule="constant"), 100, 110) == 1
+
+
+def test_where_files_cannot_be_locked_training_goes_on(tmp_path, monkeypatch, caplog) -> None:
+    """As on clusters whose shared folders are mounted without."""
+
+    def refuse(file: object, how: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("ldae.training.checkpoint.fcntl.flock", refuse)
+    Checkpoint(tmp_path).save({"step": 1})
+    assert "no locks here ([Errno 38] Function not implemented)" in caplog.text
