@@ -2,12 +2,15 @@
 
 import json
 import logging
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ldae.errors import UserError
 from ldae.gpus import list_gpus
@@ -115,24 +118,32 @@ class Desk:
             self.model.save(volume, self.folder / f"{name}.nii.gz", like=like)
         return [f"{name}.nii.gz" for name in volumes]
 
-    def draw(self, name: str, volumes: Mapping[str, Volume], *, minus: Volume | None = None) -> str:
-        """Write a PNG of volumes side by side, and of what differs from one; the file's name."""
-        shown = list(volumes.values())
-        rows = [Row(plane, shown, plane=plane) for plane in ("axial", "coronal", "sagittal")]
-        if minus is not None:
-            changes = [None if each is minus else each - minus for each in shown]
-            limit = max((float(abs(each).max()) for each in changes if each is not None), default=0)
+    def draw(
+        self,
+        name: str,
+        title: str,
+        volumes: Mapping[str, Volume],
+        changes: Mapping[str, Volume] | None = None,
+    ) -> str:
+        """Write a PNG of volumes in columns, and below, what has changed; the file's name."""
+        rows = [
+            Row(plane, [*volumes.values()], plane=plane)
+            for plane in ("axial", "coronal", "sagittal")
+        ]
+        if changes:
+            below = [changes.get(column) for column in volumes]
+            limit = max(float(np.abs(each).max()) for each in changes.values()) or 1.0
             rows += [
-                Row(f"difference\n{plane}", changes, plane=plane, kind="difference",
-                    limit=limit or 1.0)
+                Row(f"difference\n{plane}", below, plane=plane, kind="difference", limit=limit)
                 for plane in ("axial", "coronal")
-            ]  # fmt: skip
+            ]
+        first = next(iter(volumes.values()))
         draw_rows(
             self.folder / f"{name}.png",
-            title=name,
+            title=title,
             columns=list(volumes),
             rows=rows,
-            centre=centre_of(shown[0] > 0),
+            centre=centre_of(first > 0),
         )
         return f"{name}.png"
 
@@ -142,6 +153,12 @@ class Desk:
             write_json(self.output / f"{name}.json", result)
         if self.to_stdout:
             sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+
+
+def short(scan: Scan) -> str:
+    """What a picture calls it: subject and session, as far as its name has them."""
+    found = re.match(r"(sub-[0-9A-Za-z]+)_(ses-[0-9A-Za-z]+)_", scan.name)
+    return f"{found[1]} {found[2]}" if found else scan.name
 
 
 def open_desk(

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from ldae.errors import UserError
-from ldae.pretrained.desk import open_desk
+from ldae.pretrained.desk import open_desk, short
 
 FRACTIONS = (0.25, 0.5, 0.75)
 
@@ -38,17 +38,20 @@ def interpolate(
         json: write what the JSON file holds to standard output, too.
         devices: GPUs it may use: one, where there is one; 0: the CPU.
     """
-    if not fractions or not all(0 <= each <= 1 for each in fractions):
+    if len({*fractions}) < len(fractions) or not fractions:
+        raise UserError(f"--fractions {list(fractions)}: give different numbers, one at least")
+    if not all(0 <= each <= 1 for each in fractions):
         raise UserError(f"--fractions {list(fractions)}: give numbers from 0 to 1")
     desk = open_desk(models, output=output, preprocess=preprocess, to_stdout=json, devices=devices)
     start, end = desk.scans([first, second])
     volumes = desk.model.between(start, end, fractions=fractions, steps=steps)
-    made = dict(zip(fractions, volumes, strict=True))
+    made = {f"{fraction:g}": each for fraction, each in zip(fractions, volumes, strict=True)}
     name = f"{start.name}_to_{end.name}"
-    files = desk.keep({f"{name}_{each:g}": volume for each, volume in made.items()}, like=start)
-    columns = {f"{each:g}": volume for each, volume in made.items()}
-    shown = {"first": start.volume, **columns, "second": end.volume}
-    files.append(desk.draw(name, shown, minus=start.volume))
+    files = desk.keep({f"{name}_{each}": volume for each, volume in made.items()}, like=start)
+    later = {**made, "second": end.volume}
+    changes = {each: volume - start.volume for each, volume in later.items()}
+    title = f"{short(start)} to {short(end)}"
+    files.append(desk.draw(name, title, {"first": start.volume} | later, changes))
     desk.give(
         name,
         {
@@ -57,7 +60,7 @@ def interpolate(
             "steps": steps,
             "between": [
                 {"fraction": fraction, "file": file}
-                for fraction, file in zip(made, files, strict=False)
+                for fraction, file in zip(fractions, files, strict=False)
             ],
             "files": files,
         },

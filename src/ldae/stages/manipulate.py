@@ -4,9 +4,11 @@ import logging
 from pathlib import Path
 from typing import Literal
 
-from ldae.pretrained.desk import open_desk
+from ldae.errors import UserError
+from ldae.pretrained.desk import open_desk, short
 
 STRENGTHS = (-0.1, -0.05, 0.0, 0.05, 0.1)
+WORDS = {"ad_vs_cn": "towards CN (-) and AD (+)", "age": "towards youth (-) and old age (+)"}
 
 
 def manipulate(
@@ -39,20 +41,25 @@ def manipulate(
         json: write what the JSON files hold to standard output, too, a line per scan.
         devices: GPUs it may use: one, where there is one; 0: the CPU.
     """
+    if len({*strengths}) < len(strengths) or not strengths:
+        raise UserError(f"--strengths {list(strengths)}: give different numbers, one at least")
     desk = open_desk(models, output=output, preprocess=preprocess, to_stdout=json, devices=devices)
     for scan in desk.scans(scans):
         volumes = desk.model.manipulate(scan, toward=toward, strengths=strengths, steps=steps)
-        by_strength = dict(zip(strengths, volumes, strict=True))
+        made = {
+            f"{each:+g}" if each else "0": volume
+            for each, volume in zip(strengths, volumes, strict=True)
+        }
         name = f"{scan.name}_toward-{toward}"
-        named = {f"{name}_{strength:+g}": each for strength, each in by_strength.items()}
-        files = desk.keep(named, like=scan)
+        files = desk.keep({f"{name}_{each}": volume for each, volume in made.items()}, like=scan)
         read = [
             {"strength": strength, "file": file, **desk.model.predict(volume)}
-            for file, (strength, volume) in zip(files, by_strength.items(), strict=True)
+            for strength, file, volume in zip(strengths, files, volumes, strict=True)
         ]
-        columns = {f"{strength:+g}": volume for strength, volume in by_strength.items()}
-        least = by_strength[min(strengths, key=abs)]
-        files.append(desk.draw(name, {"scan": scan.volume} | columns, minus=least))
+        unmoved = volumes[strengths.index(min(strengths, key=abs))]
+        changes = {each: volume - unmoved for each, volume in made.items()}
+        title = f"{short(scan)}: {WORDS[toward]}"
+        files.append(desk.draw(name, title, {"scan": scan.volume} | made, changes))
         about = {"toward": toward, "steps": steps, "moved": read, "files": files}
         desk.give(name, desk.about(scan) | about)
         said = ", ".join(f"{each[toward]:.2f}" for each in read)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ldae.metrics.image import ImageScorer
-from ldae.pretrained.desk import open_desk
+from ldae.pretrained.desk import open_desk, short
 from ldae.pretrained.scan import Volume
 
 SSIM_WINDOW = 3  # voxels, as in the paper
@@ -48,8 +48,9 @@ def reconstruct(
         }
         name = f"{scan.name}_reconstruction"
         files = desk.keep({name: made}, like=scan)
-        columns = {"scan": scan.volume, f"reconstruction, {steps} steps": made}
-        files.append(desk.draw(name, columns, minus=scan.volume))
+        column = f"reconstruction, {steps} steps"
+        columns, changes = {"scan": scan.volume, column: made}, {column: made - scan.volume}
+        files.append(desk.draw(name, short(scan), columns, changes))
         desk.give(name, desk.about(scan) | {"steps": steps, "scores": scores, "files": files})
         logging.info("SSIM %.4f, in %s", scores["encoded"]["ssim"], output / files[0])
 

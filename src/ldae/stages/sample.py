@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from ldae.pretrained.desk import open_desk
+from ldae.pretrained.desk import open_desk, short
 
 
 def sample(
@@ -40,7 +40,7 @@ def sample(
     if not scans:
         volumes = desk.model.sample(count=count, steps=steps, seed=seed)
         named = {f"sample-{number}": each for number, each in enumerate(volumes, start=1)}
-        files = [*desk.keep(named, like=None), desk.draw("samples", named)]
+        files = [*desk.keep(named, like=None), desk.draw("samples", "Samples from noise", named)]
         desk.give("samples", made_with | {"files": files})
         logging.info("%d samples, in %s", count, output)
         return
@@ -50,6 +50,8 @@ def sample(
         files = desk.keep(named, like=scan)
         columns = {f"sample {i}": each for i, each in enumerate(volumes, start=1)}
         name = f"{scan.name}_samples"
-        files.append(desk.draw(name, {"scan": scan.volume} | columns, minus=scan.volume))
+        changes = {each: volume - scan.volume for each, volume in columns.items()}
+        title = f"{short(scan)}: one y_sem, {count} z_T"
+        files.append(desk.draw(name, title, {"scan": scan.volume} | columns, changes))
         desk.give(name, desk.about(scan) | made_with | {"files": files})
         logging.info("%d samples of %s, in %s", count, scan.name, output)
