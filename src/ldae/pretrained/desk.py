@@ -73,10 +73,10 @@ class Desk:
         """The scan in a file, preprocessed if it must be and may."""
         try:
             scan = self.model.read(path)
-        except Violation as violation:
+        except Violation:
             if not self.preprocess:
                 raise
-            logging.info("%s", violation)
+            logging.info("%s: not what the models read; preprocessing it like their scans", path)
             scan = self.model.preprocess(path, output=self.folder / PREPROCESSED)
         for remark in scan.remarks:
             logging.warning("%s: %s", scan.name, remark)
