@@ -18,10 +18,10 @@ def load(models: str | Path, *, device: str = "cpu") -> "Model":
         device: where they shall run, as torch calls it: `cpu`, `cuda`, `cuda:1`.
 
     Raises:
-        ldae.errors.UserError: a file is missing, damaged, or does not belong to the others.
+        ldae.errors.UserError: a file is missing, damaged, or does not belong to the others; or
+            there is no such device.
     """
-    import torch  # noqa: PLC0415  (`import ldae` stays fast)
+    # `import ldae` stays fast.
+    from ldae.pretrained.opening import device_called, open_models  # noqa: PLC0415
 
-    from ldae.pretrained.opening import open_models  # noqa: PLC0415
-
-    return open_models(Path(models), device=torch.device(device))
+    return open_models(Path(models), device=device_called(device))

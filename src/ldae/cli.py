@@ -2,6 +2,7 @@
 
 import logging
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -16,6 +17,8 @@ from ldae.errors import UserError
 from ldae.provenance.recording import recorded
 from ldae.runtime import configure_logging
 from ldae.settings import load_settings
+
+INTERRUPTED = 128 + signal.SIGINT  # as shells say it
 
 app = App(
     name="ldae",
@@ -57,6 +60,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except OSError as error:  # no permission, a full disk
         where = f"{error.filename}: " if error.filename else ""
         _stop(name, f"{where}{error.strerror or error}")
+    except KeyboardInterrupt:
+        sys.stderr.write(f"ldae {name}: interrupted\n")
+        sys.exit(INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -47,6 +47,19 @@ def test_a_place_that_cannot_be_written_ends_in_one_line(tmp_path: Path) -> None
         cli.main(["schema", "--output", str(tmp_path / "file" / "schema.json")])
 
 
+def test_an_interruption_ends_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "configure_logging", interrupted)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["predict", "scan.nii.gz"])
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err == "ldae predict: interrupted\n"
+
+
 def test_help_of_a_stage_is_no_job(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         cli.main(["invert-scans", "--help"])

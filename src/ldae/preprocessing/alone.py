@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+from ldae.bids import sidecar_path
 from ldae.config import Preprocessing, Quality
 from ldae.errors import UserError
 from ldae.preprocessing.outputs import Outputs, outputs_of, write_description
@@ -36,9 +37,10 @@ def preprocess_image(
         quality: thresholds of what comes out.
 
     Raises:
-        UserError: if the output folder holds the session's scan made from another image, or the
-            image cannot be preprocessed, or what came out is beyond a threshold of
-            `quality`, with the reason; in the last case the files stay, to be looked at.
+        UserError: if the image is preprocessed already, or the output folder holds the session's
+            scan made from another image, or the image cannot be preprocessed, or what came out is
+            beyond a threshold of `quality`, with the reason; in the last case the files stay, to
+            be looked at.
     """
     use_threads(threads)
     # ITK reads its thread count when ANTs, which these import, is first imported.
@@ -48,6 +50,10 @@ def preprocess_image(
 
     if not image.is_file():
         raise UserError(f"{image} does not exist")
+    if _is_stripped(image):
+        raise UserError(
+            f"{image} has no skull any more, as its sidecar says; give the raw image it was made of"
+        )
     participant_id, session_id = _entities(image)
     outputs = outputs_of(participant_id, session_id, preprocessing, derivatives=output)
     _refuse_replacing(outputs, image, output)
@@ -65,6 +71,14 @@ def preprocess_image(
     if wrong:
         raise UserError(f"{image} is not fit for use: {'; '.join(wrong)}; see {outputs.figure}")
     return outputs
+
+
+def _is_stripped(image: Path) -> bool:
+    try:
+        made = json.loads(sidecar_path(image).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(made, dict) and made.get("SkullStripped") is True
 
 
 def _refuse_replacing(outputs: Outputs, image: Path, output: Path) -> None:

@@ -123,18 +123,29 @@ class Desk:
         name: str,
         title: str,
         volumes: Mapping[str, Volume],
-        changes: Mapping[str, Volume] | None = None,
+        against: str | None = None,
+        without: Sequence[str] = (),
     ) -> str:
-        """Write a PNG of volumes in columns, and below, what has changed; the file's name."""
+        """Write a PNG of volumes in columns; the file's name.
+
+        Below them is what differs from the column `against`, but for the columns `without`.
+        """
         rows = [
             Row(plane, [*volumes.values()], plane=plane)
             for plane in ("axial", "coronal", "sagittal")
         ]
-        if changes:
+        if against is not None:
+            changes = {
+                column: volume - volumes[against]
+                for column, volume in volumes.items()
+                if column not in {against, *without}
+            }
             below = [changes.get(column) for column in volumes]
-            limit = max(float(np.abs(each).max()) for each in changes.values()) or 1.0
+            limit = max((float(np.abs(each).max()) for each in changes.values()), default=0) or 1.0
             rows += [
-                Row(f"difference\n{plane}", below, plane=plane, kind="difference", limit=limit)
+                Row(
+                    f"{plane},\nminus {against}", below, plane=plane, kind="difference", limit=limit
+                )
                 for plane in ("axial", "coronal")
             ]
         first = next(iter(volumes.values()))

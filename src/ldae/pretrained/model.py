@@ -1,7 +1,6 @@
 """A run's models for one scan at a time: NumPy arrays in, NumPy arrays out."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ldae.data.single_scan import save_volume
+from ldae.data.volumes import save_volume
 from ldae.diffusion.interpolation import lerp, slerp
 from ldae.errors import UserError
 from ldae.metrics.directions import move
@@ -22,18 +21,19 @@ from ldae.pretrained.contract import CONTRACT, REMAKE, Contract
 from ldae.pretrained.look import look_at
 from ldae.pretrained.scan import Reader, Scan, Volume
 from ldae.pretrained.shift import Shift
-from ldae.progress import Tally
+from ldae.pretrained.steps import Steps
 from ldae.runtime import seeded_generator
 
 Array = NDArray[np.float32]
 Direction = Literal["ad_vs_cn", "age"]
-Given = Scan | Volume
+Given = Scan | Volume | str | Path
 
 
 class Model:
     """Everything that the models of a run do with a scan.
 
-    Where a scan is asked for, a volume (X, Y, Z) in memory will do, as these methods return them.
+    Where a scan is asked for, its file's path will do, or a volume (X, Y, Z) in memory, as these
+    methods return them.
     Volumes are float32 in [0, 1] on `shape` voxels in RAS+. Results are the workflow's.
 
     Attributes:
@@ -63,9 +63,7 @@ class Model:
         self._reader = Reader(
             self.shape, self.spacing_mm, None if contract is None else contract.scan
         )
-        self._said: list[Tally] = []
-        # Asked once per DDIM step, with a code or without.
-        networks.noise_predictor.trunk.register_forward_hook(self._stepped)
+        self._steps = Steps(networks)
 
     def read(self, path: str | Path) -> Scan:
         """The preprocessed scan in a NIfTI file.
@@ -115,7 +113,7 @@ class Model:
         """
         x = self._x(scan)
         code = self.networks.encode(x) if y is None else self._y(y)
-        with self._counting("inversion", _at_least_one(steps)):
+        with self._steps.counted("inversion", steps):
             return _array(self.networks.invert(self.networks.to_latent(x), code, steps=steps)[0])
 
     def decode(self, y: NDArray[Any], z_T: NDArray[Any], *, steps: int = 50) -> Array:
@@ -200,8 +198,8 @@ class Model:
         training = self._contract("of how usual scans look").training
         if training is None:
             raise UserError(f"{self.folder}: trained on too few subjects to say what is usual")
-        volume = self._reader.check(scan.volume if isinstance(scan, Scan) else scan)
-        return training.judge(look_at(volume), self.encode(scan))
+        volume = self._volume(scan)
+        return training.judge(look_at(volume), self.encode(volume))
 
     def save(self, volume: Volume, path: str | Path, *, like: Scan | None = None) -> None:
         """Write a volume (X, Y, Z) as NIfTI (float32), in the place of `like` or the models' grid.
@@ -213,7 +211,9 @@ class Model:
         if values.shape != self.shape:
             raise UserError(f"{path}: a volume of {values.shape} voxels, not of {self.shape}")
         affine = self.affine if like is None else like.affine
-        save_volume(torch.from_numpy(values), affine, Path(path))
+        # Without a contract nobody checked that the scan lies in the template's space.
+        space: Literal["mni", "aligned"] = "mni" if self.contract else "aligned"
+        save_volume(Path(path), values, affine, space=space)
 
     @property
     def affine(self) -> NDArray[np.float64]:
@@ -226,8 +226,12 @@ class Model:
         return self.contract
 
     def _x(self, scan: Given) -> Tensor:
-        volume = self._reader.check(scan.volume if isinstance(scan, Scan) else scan)
-        return torch.from_numpy(np.ascontiguousarray(volume))[None, None]
+        return torch.from_numpy(np.ascontiguousarray(self._volume(scan)))[None, None]
+
+    def _volume(self, scan: Given) -> Volume:
+        if isinstance(scan, str | Path):
+            scan = self.read(scan)
+        return self._reader.check(scan.volume if isinstance(scan, Scan) else scan)
 
     def _y(self, y: NDArray[Any]) -> Tensor:
         code = np.asarray(y, np.float32)
@@ -247,7 +251,7 @@ class Model:
         codes = None if y is None else y.expand(len(z_T), -1)
         parts = []
         batches = -(-len(z_T) // size)
-        with self._counting("sampling", batches * _at_least_one(steps)):
+        with self._steps.counted("sampling", steps, runs=batches):
             for start in range(0, len(z_T), size):
                 part = slice(start, start + size)
                 code = None if codes is None else codes[part]
@@ -257,25 +261,6 @@ class Model:
     def _volumes(self, z_0: Tensor) -> Array:
         return _array(self.networks.to_volume(z_0).clamp(0, 1)[:, 0])
 
-    @contextmanager
-    def _counting(self, name: str, total: int) -> Iterator[None]:
-        """Say now and then how many of the steps are done."""
-        self._said.append(Tally(name, total, unit="steps"))
-        try:
-            yield
-        finally:
-            self._said.pop()
-
-    def _stepped(self, *_: object) -> None:
-        if self._said:
-            self._said[-1].add()
-
 
 def _array(tensor: Tensor) -> Array:
     return tensor.float().cpu().numpy()
-
-
-def _at_least_one(steps: int) -> int:
-    if steps < 1:
-        raise UserError(f"{steps} steps: at least one is needed")
-    return steps

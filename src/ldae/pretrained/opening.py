@@ -29,3 +29,18 @@ def open_models(models: Path, *, device: torch.device) -> Model:
     answers = read_answers(models, expected=None if contract is None else contract.probes)
     networks = load_ldae(models, clip=clip, device=device)
     return Model(networks, contract, answers, folder=models)
+
+
+def device_called(name: str) -> torch.device:
+    """The device that torch calls `name`.
+
+    Raises:
+        UserError: there is none, or torch cannot use it.
+    """
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built with CUDA
+        why = str(error).split("\n", maxsplit=1)[0]
+        raise UserError(f"device {name!r} cannot be used: {why}") from None
+    return device

@@ -19,8 +19,8 @@ SPACING_TOLERANCE = 0.01  # of the voxel size
 PLACE_TOLERANCE = 0.1  # of a voxel
 ROUNDING = 1e-5  # of intensities
 REMEDY = (
-    "preprocess the raw image (--preprocess, `ldae preprocess IMAGE --models MODELS`, or "
-    "`model.preprocess`)"
+    "preprocess the raw image (--preprocess, `ldae preprocess IMAGE --models MODELS --output "
+    "FOLDER`, or `model.preprocess`)"
 )
 
 
@@ -58,7 +58,8 @@ class Reader:
             UserError: there is no such file.
         """
         if not path.is_file():
-            raise UserError(f"{path}: there is no such file")
+            what = "a folder, not a file" if path.is_dir() else "there is no such file"
+            raise UserError(f"{path}: {what}")
         values, affine = _load(path)
         for wrong in self._wrong_with(values, affine, path):
             raise Violation(f"{path}: {wrong}; {REMEDY}")

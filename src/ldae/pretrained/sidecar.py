@@ -45,7 +45,9 @@ def _differences(made: dict[str, Any], contract: ScanContract) -> list[str]:
         return []
     ours = _flat(contract.preprocessing.model_dump(mode="json"))
     theirs = _flat(made["Settings"])
-    ours["recipe"], theirs["recipe"] = contract.recipe, made.get("Versions", {}).get("recipe")
+    versions = made.get("Versions")
+    ours["recipe"] = contract.recipe
+    theirs["recipe"] = versions.get("recipe") if isinstance(versions, dict) else None
     return [
         f"{key}: {theirs.get(key)}, the training scans {value}"
         for key, value in ours.items()

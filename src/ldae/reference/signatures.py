@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 VALUES = {"Path": "PATH", "str": "TEXT", "int": "N", "float": "NUMBER", "bool": ""}
+VALUES |= {"ModelsFolder": "PATH", "OutputFolder": "PATH"}  # of `ldae.pretrained.options`
 SETTINGS = "FILE …"
 PARTS = re.compile(r"^(Args|Returns|Raises):\n", re.MULTILINE)
 ARGUMENT = re.compile(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)

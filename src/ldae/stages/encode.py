@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from ldae.pretrained.desk import open_desk
+from ldae.pretrained.options import HERE, ModelsFolder, OutputFolder
 from ldae.runtime import atomic_path
 
 
 def encode(
     scans: list[Path],
     *,
-    models: Path,
-    output: Path,
+    models: ModelsFolder,
+    output: OutputFolder = HERE,
     preprocess: bool = False,
     json: bool = False,
     devices: int = 1,
@@ -26,7 +27,7 @@ def encode(
     Args:
         scans: preprocessed volumes (NIfTI), as `ldae preprocess` writes them.
         models: the folder of a run's models, `results/demo/models` say.
-        output: the folder to write to.
+        output: the folder to write to; the current one if not given.
         preprocess: scans that are not what the models read are raw heads: preprocess them as the
             training scans were, into `preprocessed` of the output folder.
         json: write what the JSON files hold to standard output, too, a line per scan.

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ldae.errors import UserError
 from ldae.pretrained.desk import open_desk, short
+from ldae.pretrained.options import HERE, ModelsFolder, OutputFolder
 
 FRACTIONS = (0.25, 0.5, 0.75)
 
@@ -13,8 +14,8 @@ def interpolate(
     first: Path,
     second: Path,
     *,
-    models: Path,
-    output: Path,
+    models: ModelsFolder,
+    output: OutputFolder = HERE,
     fractions: tuple[float, ...] = FRACTIONS,
     steps: int = 50,
     preprocess: bool = False,
@@ -29,7 +30,7 @@ def interpolate(
         first: a preprocessed volume (NIfTI), as `ldae preprocess` writes it.
         second: another one; of the same person, where it shall mean anything.
         models: the folder of a run's models, `results/demo/models` say.
-        output: the folder to write to.
+        output: the folder to write to; the current one if not given.
         fractions: how far on the way from the first to the second, 0 to 1; 0.25 0.5 0.75 if not
             given.
         steps: DDIM steps each way.
@@ -48,10 +49,9 @@ def interpolate(
     made = {f"{fraction:g}": each for fraction, each in zip(fractions, volumes, strict=True)}
     name = f"{start.name}_to_{end.name}"
     files = desk.keep({f"{name}_{each}": volume for each, volume in made.items()}, like=start)
-    later = {**made, "second": end.volume}
-    changes = {each: volume - start.volume for each, volume in later.items()}
     title = f"{short(start)} to {short(end)}"
-    files.append(desk.draw(name, title, {"first": start.volume} | later, changes))
+    columns = {"first": start.volume, **made, "second": end.volume}
+    files.append(desk.draw(name, title, columns, against="first"))
     desk.give(
         name,
         {
@@ -65,4 +65,4 @@ def interpolate(
             "files": files,
         },
     )
-    logging.info("%d volumes between %s and %s, in %s", len(made), start.name, end.name, output)
+    logging.info("between %s and %s: %s", start.name, end.name, output / f"{name}.png")

@@ -6,6 +6,7 @@ from typing import Literal
 
 from ldae.errors import UserError
 from ldae.pretrained.desk import open_desk, short
+from ldae.pretrained.options import HERE, ModelsFolder, OutputFolder
 
 STRENGTHS = (-0.1, -0.05, 0.0, 0.05, 0.1)
 WORDS = {"ad_vs_cn": "towards CN (-) and AD (+)", "age": "towards youth (-) and old age (+)"}
@@ -14,8 +15,8 @@ WORDS = {"ad_vs_cn": "towards CN (-) and AD (+)", "age": "towards youth (-) and 
 def manipulate(
     scans: list[Path],
     *,
-    models: Path,
-    output: Path,
+    models: ModelsFolder,
+    output: OutputFolder = HERE,
     toward: Literal["ad_vs_cn", "age"] = "ad_vs_cn",
     strengths: tuple[float, ...] = STRENGTHS,
     steps: int = 50,
@@ -31,7 +32,7 @@ def manipulate(
     Args:
         scans: preprocessed volumes (NIfTI), as `ldae preprocess` writes them.
         models: the folder of a run's models, `results/demo/models` say.
-        output: the folder to write to.
+        output: the folder to write to; the current one if not given.
         toward: `ad_vs_cn`: positive strengths towards AD; `age`: towards old age.
         strengths: how far, times sqrt(embedding_dim) standard deviations of the training codes;
             -0.1 -0.05 0 0.05 0.1 if not given.
@@ -56,10 +57,10 @@ def manipulate(
             {"strength": strength, "file": file, **desk.model.predict(volume)}
             for strength, file, volume in zip(strengths, files, volumes, strict=True)
         ]
-        unmoved = volumes[strengths.index(min(strengths, key=abs))]
-        changes = {each: volume - unmoved for each, volume in made.items()}
-        title = f"{short(scan)}: {WORDS[toward]}"
-        files.append(desk.draw(name, title, {"scan": scan.volume} | made, changes))
+        least = list(made)[strengths.index(min(strengths, key=abs))]
+        title, columns = f"{short(scan)}: {WORDS[toward]}", {"scan": scan.volume} | made
+        against, without = (least, ["scan"]) if len(made) > 1 else ("scan", [])
+        files.append(desk.draw(name, title, columns, against=against, without=without))
         about = {"toward": toward, "steps": steps, "moved": read, "files": files}
         desk.give(name, desk.about(scan) | about)
         said = ", ".join(f"{each[toward]:.2f}" for each in read)

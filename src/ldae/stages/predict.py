@@ -4,13 +4,14 @@ import sys
 from pathlib import Path
 
 from ldae.pretrained.desk import open_desk
+from ldae.pretrained.options import ModelsFolder, OutputFolder
 
 
 def predict(
     scans: list[Path],
     *,
-    models: Path,
-    output: Path | None = None,
+    models: ModelsFolder,
+    output: OutputFolder | None = None,
     preprocess: bool = False,
     json: bool = False,
     devices: int = 1,

@@ -18,6 +18,7 @@ from ldae.config import (
 )
 from ldae.errors import UserError
 from ldae.preprocessing.alone import preprocess_image
+from ldae.pretrained.options import ModelsFolder, OutputFolder
 
 
 class Settings(Section):
@@ -52,8 +53,8 @@ PAPER = Settings(
 def preprocess(
     image: Path,
     *,
-    output: Annotated[Path, Parameter(alias="-o")],
-    models: Path | None = None,
+    output: OutputFolder,
+    models: ModelsFolder | None = None,
     network: Path | None = None,
     threads: int = 1,
     settings: Annotated[Settings, Parameter(show_default=False)] = PAPER,

@@ -8,6 +8,7 @@ import torch
 
 from ldae.metrics.image import ImageScorer
 from ldae.pretrained.desk import open_desk, short
+from ldae.pretrained.options import HERE, ModelsFolder, OutputFolder
 from ldae.pretrained.scan import Volume
 
 SSIM_WINDOW = 3  # voxels, as in the paper
@@ -16,8 +17,8 @@ SSIM_WINDOW = 3  # voxels, as in the paper
 def reconstruct(
     scans: list[Path],
     *,
-    models: Path,
-    output: Path,
+    models: ModelsFolder,
+    output: OutputFolder = HERE,
     steps: int = 50,
     preprocess: bool = False,
     json: bool = False,
@@ -31,7 +32,7 @@ def reconstruct(
     Args:
         scans: preprocessed volumes (NIfTI), as `ldae preprocess` writes them.
         models: the folder of a run's models, `results/demo/models` say.
-        output: the folder to write to.
+        output: the folder to write to; the current one if not given.
         steps: DDIM steps each way.
         preprocess: scans that are not what the models read are raw heads: preprocess them as the
             training scans were, into `preprocessed` of the output folder.
@@ -49,8 +50,8 @@ def reconstruct(
         name = f"{scan.name}_reconstruction"
         files = desk.keep({name: made}, like=scan)
         column = f"reconstruction, {steps} steps"
-        columns, changes = {"scan": scan.volume, column: made}, {column: made - scan.volume}
-        files.append(desk.draw(name, short(scan), columns, changes))
+        columns = {"scan": scan.volume, column: made}
+        files.append(desk.draw(name, short(scan), columns, against="scan"))
         desk.give(name, desk.about(scan) | {"steps": steps, "scores": scores, "files": files})
         logging.info("SSIM %.4f, in %s", scores["encoded"]["ssim"], output / files[0])
 

@@ -4,13 +4,14 @@ import logging
 from pathlib import Path
 
 from ldae.pretrained.desk import open_desk, short
+from ldae.pretrained.options import HERE, ModelsFolder, OutputFolder
 
 
 def sample(
     scans: list[Path] | None = None,
     *,
-    models: Path,
-    output: Path,
+    models: ModelsFolder,
+    output: OutputFolder = HERE,
     count: int = 4,
     steps: int = 50,
     seed: int = 0,
@@ -26,7 +27,7 @@ def sample(
     Args:
         scans: preprocessed volumes (NIfTI), as `ldae preprocess` writes them; none: from noise.
         models: the folder of a run's models, `results/demo/models` say.
-        output: the folder to write to.
+        output: the folder to write to; the current one if not given.
         count: samples, of each scan.
         steps: DDIM steps.
         seed: draws z_T; the first samples do not depend on `count`.
@@ -50,8 +51,7 @@ def sample(
         files = desk.keep(named, like=scan)
         columns = {f"sample {i}": each for i, each in enumerate(volumes, start=1)}
         name = f"{scan.name}_samples"
-        changes = {each: volume - scan.volume for each, volume in columns.items()}
         title = f"{short(scan)}: one y_sem, {count} z_T"
-        files.append(desk.draw(name, title, {"scan": scan.volume} | columns, changes))
+        files.append(desk.draw(name, title, {"scan": scan.volume} | columns, against="scan"))
         desk.give(name, desk.about(scan) | made_with | {"files": files})
         logging.info("%d samples of %s, in %s", count, scan.name, output)

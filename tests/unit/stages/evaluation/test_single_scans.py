@@ -145,6 +145,9 @@ def test_reconstruct_keeps_the_scans_space(agreed, tmp_path):
     name = f"{bare(scan)}_reconstruction"
     made, original = nib.load(tmp_path / f"{name}.nii.gz"), nib.load(scan)
     np.testing.assert_allclose(made.affine, original.affine)
+    np.testing.assert_allclose(made.get_qform(), original.affine, atol=1e-5)
+    assert [int(made.header[code]) for code in ("sform_code", "qform_code")] == [4, 4]  # MNI
+    assert made.header.get_xyzt_units()[0] == "mm"
     assert made.shape == original.shape
     values = made.get_fdata()
     assert 0 <= values.min() <= values.max() <= 1
@@ -162,7 +165,8 @@ def test_reconstruct_is_inversion_and_sampling(agreed, model):
     scan = model.read(agreed.scans[0])
     np.testing.assert_array_equal(model.reconstruct(scan, steps=STEPS), volume)
     np.testing.assert_array_equal(model.invert(scan, steps=STEPS), z_T[0])
-    np.testing.assert_array_equal(model.reconstruct(scan.volume, steps=STEPS), volume)
+    for given in (scan.volume, agreed.scans[0], str(agreed.scans[0])):
+        np.testing.assert_array_equal(model.reconstruct(given, steps=STEPS), volume)
 
 
 def test_manipulate_moves_along_the_probes_direction(agreed, model, tmp_path):
@@ -395,6 +399,9 @@ def test_what_is_unknown_of_how_it_was_made_is_a_remark(agreed, model, tmp_path,
         "no sidecar says how it was preprocessed",
     )
     sidecar = json.loads(agreed.scans[0].with_name(f"{bare(agreed.scans[0])}.json").read_text())
+    (tmp_path / "alone.json").write_text(json.dumps(sidecar | {"Versions": ["3"]}))
+    expected = "preprocessed with recipe: None, the training scans 3"
+    assert model.read(tmp_path / "alone.nii.gz").remarks == (expected,)
     sidecar["Settings"]["bias"]["shrink_factor"] = 2
     (tmp_path / "alone.json").write_text(json.dumps(sidecar))
     expected = "preprocessed with bias.shrink_factor: 2, the training scans 4"
@@ -463,7 +470,10 @@ def test_models_without_a_contract_check_grid_and_intensities_only(run, agreed, 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m, v: m.reconstruct(v, steps=0), "0 steps: at least one"),
+        (lambda m, v: m.reconstruct(v, steps=0), r"0 DDIM steps: these models take 1 to \d+"),
+        (lambda m, v: m.sample(steps=5000), r"5000 DDIM steps: these models take 1 to \d+"),
+        (lambda m, v: m.encode("nothing.nii.gz"), "there is no such file"),
+        (lambda m, v: m.encode(m.folder), "a folder, not a file"),
         (lambda m, v: m.vary(v, samples=0), "0 samples: at least one"),
         (lambda m, v: m.encode(v[1:]), "a volume of 7 x 12 x 8 voxels, not 8 x 12 x 8"),
         (lambda m, v: m.encode(v * np.nan), "768 voxels that are not finite"),
@@ -483,6 +493,35 @@ def test_a_folder_that_holds_no_models_is_told(tmp_path):
         ldae.load(tmp_path / "nothing")
     with pytest.raises(UserError, match="is this the folder of a trained model"):
         ldae.load(tmp_path)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_there_is_told(agreed, device):
+    with pytest.raises(UserError, match=rf"device '{device}' cannot be used: ") as caught:
+        ldae.load(agreed.models, device=device)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_preprocessed_scan_is_not_preprocessed_again(agreed, tmp_path):
+    scan = spoilt("raw units", agreed.scans[0], tmp_path)
+    shutil.copy(
+        agreed.scans[0].with_name(f"{bare(agreed.scans[0])}.json"), tmp_path / "bad_T1w.json"
+    )
+    with pytest.raises(UserError, match="has no skull any more, as its sidecar says"):
+        predict([scan], models=agreed.models, output=tmp_path, preprocess=True, devices=0)
+
+
+def test_one_strength_is_drawn_against_the_scan(agreed, tmp_path):
+    words = {"models": agreed.models, "output": tmp_path, "steps": 1, "devices": 0}
+    manipulate(agreed.scans[:1], strengths=(0.5,), **words)
+    assert len(list(tmp_path.glob("*_toward-ad_vs_cn.png"))) == 1
+
+
+def test_model_and_the_current_folder_will_do(agreed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["encode", str(agreed.scans[0]), "--model", str(agreed.models), "--devices", "0"]
+    assert said(words) == "0"
+    assert (tmp_path / f"{bare(agreed.scans[0])}_codes.npz").is_file()
 
 
 def test_every_command_takes_the_same_options():
