@@ -50,7 +50,7 @@ def preprocess_image(
 
     if not image.is_file():
         raise UserError(f"{image} does not exist")
-    if _is_stripped(image):
+    if preprocessing.brain.method != "none" and _is_stripped(image):
         raise UserError(
             f"{image} has no skull any more, as its sidecar says; give the raw image it was made of"
         )
