@@ -1,4 +1,4 @@
-"""Every command in code of README, docs and CONTRIBUTING, run as a user would, on the small run.
+"""All code of README, docs and CONTRIBUTING, run as a user would, on the small run.
 
 A command that is new there fails until it has its answer here: run for real, run with `--dry-run`,
 or the reason why it is not run.
@@ -24,6 +24,7 @@ DOCUMENTS = [
     *sorted(PROJECT.glob("docs/**/*.md")),
 ]
 BLOCK = re.compile(r"^( *)```bash\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BESIDE = [
     *("Snakefile", "workflow", "profiles", "envs"),
     *("Makefile", "requirements.lock", "pyproject.toml"),
@@ -36,6 +37,7 @@ SMALL = {  # the words of the documents, and the same of the small run
     "/data/mine": "results/smoke/bids",
 }
 SCANS = {  # the files that stand for those of the documents
+    "head_T1w.nii.gz": "bids/sub-*/ses-M000/anat/*_T1w.nii.gz",
     "scan_T1w.nii.gz": "bids/sub-*/ses-M000/anat/*_T1w.nii.gz",
     "out/…_desc-preproc_T1w.nii.gz": "derivatives/ldae/sub-*/ses-M000/anat/*-preproc_T1w.nii.gz",
     "first_preproc_T1w.nii.gz": "derivatives/ldae/sub-*/ses-M000/anat/*-preproc_T1w.nii.gz",
@@ -49,6 +51,7 @@ REAL = {  # what is run, and what it says or writes
     r"snakemake --until train_ldm .*": "Nothing to be done",
     r"snakemake \S+/tables/generation\.csv .*": "Nothing to be done",
     r"snakemake (ldm|preprocess) .*": "Nothing to be done",
+    r"snakemake report .*": r"Nothing to be done|\(100%\) done",
     r"ldae preprocess .*": r"out/sub-.*_desc-preproc_T1w\.nii\.gz; look at out/",
     r"ldae encode .*": r"out/sub-.*_codes\.npz",
     r"ldae reconstruct .*": r"out/sub-.*_reconstruction\.nii\.gz",
@@ -117,11 +120,17 @@ def checkout(finished: Workflow) -> Iterator[Workflow]:
     start.write_bytes(before)  # of the whole run, not of the last command
 
 
-def run(command: str, checkout: Workflow) -> str:
-    """What `command` says, put in the words of the small run; it must end well."""
+def on_the_small_run(text: str, checkout: Workflow) -> str:
+    """Commands or Python of the documents, with the names of the small run's files."""
     scans = {name: min(checkout.results.glob(places)) for name, places in SCANS.items()}
     for words, small in {**SMALL, **scans}.items():
-        command = command.replace(words, str(small))
+        text = text.replace(words, str(small))
+    return text
+
+
+def run(command: str, checkout: Workflow) -> str:
+    """What `command` says, put in the words of the small run; it must end well."""
+    command = on_the_small_run(command, checkout)
     bash = shutil.which("bash")
     assert bash is not None
     done = subprocess.run(
@@ -151,6 +160,25 @@ def test_the_documents_commands_do_what_they_say(checkout: Workflow, command: st
 @pytest.mark.parametrize("command", [each for each in commands() if answer(DRY, each)])
 def test_the_documents_long_commands_plan_what_they_say(checkout: Workflow, command: str) -> None:
     assert re.search(str(answer(DRY, command)), run(f"{command} --dry-run", checkout))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [path for path in DOCUMENTS if PYTHON.search(path.read_text())],
+    ids=lambda path: path.name,
+)
+def test_the_documents_python_runs(
+    checkout: Workflow, document: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks of one document one after the other, after the commands, whose exports they read."""
+    data = checkout.folder / "data"
+    data.mkdir(exist_ok=True)
+    scan = min(checkout.results.glob(SCANS["first_preproc_T1w.nii.gz"]))
+    shutil.copy(scan, data)
+    monkeypatch.chdir(checkout.folder)
+    names: dict[str, object] = {}
+    for block in PYTHON.findall(document.read_text(encoding="utf-8")):
+        exec(compile(on_the_small_run(block, checkout), document, "exec"), names)
 
 
 def test_no_answer_is_left_without_its_command() -> None:
