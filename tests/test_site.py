@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -71,3 +72,18 @@ def test_what_is_included_is_there(site: Path) -> None:
     assert "Set up" in (site / "contributing.html").read_text()
     assert "Unreleased" in (site / "changelog.html").read_text()
     assert "--8&lt;--" not in (site / "reference/settings.html").read_text()
+
+
+def test_pages_opened_from_disk_are_quiet_and_searched(site: Path, browser: Any) -> None:
+    page = browser.new_page()
+    heard: list[str] = []
+    page.on("console", lambda message: heard.append(message.text))
+    page.on("pageerror", lambda error: heard.append(str(error)))
+    page.on("request", lambda request: heard.append(request.url))
+    page.goto((site / "reference/commands.html").as_uri())
+    page.locator(".md-search__input").first.click()
+    page.keyboard.type("interpolate")
+    found = page.locator(".md-search-result__link[href*='#ldae-interpolate']").first
+    found.wait_for(timeout=20_000)
+    page.close()
+    assert [each for each in heard if not each.startswith(("file:", "blob:", "data:"))] == []

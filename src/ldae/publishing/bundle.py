@@ -26,6 +26,7 @@ def metadata(facts: Facts, terms: Terms, *, authors: str) -> dict[str, Any]:
     image = _tensor("T1-weighted brain, preprocessed", shape)
     return {
         "schema": SCHEMA,
+        "name": "Latent diffusion autoencoder of T1-weighted brains",
         "version": __version__,
         "changelog": {__version__: f"exported from the run {facts.run}"},
         "monai_version": version("monai"),

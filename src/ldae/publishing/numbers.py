@@ -36,7 +36,7 @@ PROBED = {
 METHODS = {
     "ldae": "this model",
     "nearest": "control: the nearer of the two scans",
-    "voxel-average": "control: average of the two, voxel by voxel",
+    "voxel-average": "control: the average of the two, voxel by voxel",
 }
 
 
