@@ -27,8 +27,9 @@ CONFIG := config/config.yaml
 plan: setup
 	@ldae plan --settings $(CONFIG)
 
+# One thread per worker: with more, workers wait for each other's, and take many times as long.
 test: setup
-	pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile
 
 test-slurm: setup
 	pytest -m "slurm or not slurm" tests/slurm

@@ -61,10 +61,12 @@ def _of_data(settings: Results, test_subjects: int) -> Iterator[str]:
 def _of_probes(frames: Frames) -> Iterator[str]:
     for row in _rows(frames, "downstream", encoder="ldae", task="ad_vs_cn"):
         if row.get("roc_auc_low", 1) <= 0.5:
-            yield f"AD is not told from CN beyond chance: ROC-AUC {_shown(row, 'roc_auc')}."
+            auc = _shown(row, "roc_auc")
+            yield f"AD is not shown to be told from CN beyond chance: ROC-AUC {auc}."
     for row in _rows(frames, "downstream", encoder="ldae", task="age"):
         if row.get("r2_low", 1) <= 0:
-            yield f"Age is not told better than by the mean age: R² {_shown(row, 'r2')}."
+            r2 = _shown(row, "r2")
+            yield f"Age is not shown to be told better than by the mean age: R² {r2}."
     for row in _rows(frames, "downstream_compared", task="ad_vs_cn", reference="demographics"):
         if row["encoder"] == "ldae" and row.get("roc_auc_low", 1) <= 0:
             yield (
