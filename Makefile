@@ -15,7 +15,7 @@ define run
 	exit $$status
 endef
 
-.PHONY: demo plan test test-slurm setup lint clean report
+.PHONY: demo plan test test-slurm setup lint clean report docs
 
 demo: setup
 	$(call run,$(DEMO))
@@ -27,8 +27,9 @@ CONFIG := config/config.yaml
 plan: setup
 	@ldae plan --settings $(CONFIG)
 
+# One thread per worker: with more, workers wait for each other's, and take many times as long.
 test: setup
-	pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile
 
 test-slurm: setup
 	pytest -m "slurm or not slurm" tests/slurm
@@ -43,6 +44,9 @@ lint: setup
 report: setup
 	$(call run,report $(DEMO))
 
+docs: setup
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+
 setup: $(VENV)/.complete
 
 # The lock is complete. pip, resolving it again, would refuse it for numpy (see pyproject.toml, tool.uv).
@@ -55,4 +59,4 @@ $(VENV)/.complete: requirements.lock pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) results/demo
+	rm -rf $(VENV) results/demo site

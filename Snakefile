@@ -43,6 +43,7 @@ rule all:
     default_target: True
     input:
         f"{RUN}/report/index.html",
+        f"{RUN}/report/explorer.html",
         f"{RUN}/provenance.json",
 
 
@@ -148,6 +149,7 @@ rule report:
     """17. The results page."""
     input:
         f"{RUN}/report/index.html",
+        f"{RUN}/report/explorer.html",
         f"{RUN}/provenance.json",
 
 
@@ -162,3 +164,4 @@ include: "workflow/rules/downstream.smk"
 include: "workflow/rules/editing.smk"
 include: "workflow/rules/generation.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/explorer.smk"

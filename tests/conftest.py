@@ -1,6 +1,8 @@
 """Where the project is, and scans small enough to train on within a test."""
 
 import hashlib
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,12 @@ import pytest
 from ldae.tables import SCANS, write_table
 
 PROJECT = Path(__file__).parents[1]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+HEADLESS = [
+    *("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    "--disable-quic",
+]
 FINISHED = "finished: Workflow"  # how a test asks for the small run, which takes minutes to make
 
 
@@ -41,6 +49,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def project() -> Path:
     """The root of the checkout."""
     return PROJECT
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium without a window, WebGL 2 computed on the CPU; as playwright drives it."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=found, headless=True, args=HEADLESS)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "ldae"
 EVERYONE = {"config", "settings", "bids", "tables", "parsing", "runtime", "origin", "errors"}
-EVERYONE |= {"devices", "gpus", "progress"}
+EVERYONE |= {"devices", "gpus", "progress", "commands"}
 ROOMS = {
     "cohort": set(),
     "imaging": set(),
@@ -27,8 +27,13 @@ ROOMS = {
     "reference": set(),
     "weights": {"nets"},
     "models": {"nets", "diffusion", "weights"},
+    "publishing": {"pretrained", "models", "nets", "diffusion", "weights"},
     "objectives": {"nets", "diffusion"},
+    "explorer": {"models", "diffusion", "data", "metrics", "report"},
     "validation": {"training", "metrics"},
+    "pretrained": {
+        *("models", "nets", "diffusion", "weights", "data", "metrics", "preprocessing", "report"),
+    },
 }
 ROOMS["stages"] = set(ROOMS)
 ALLOWED = {room: below | EVERYONE for room, below in ROOMS.items()}
@@ -36,6 +41,7 @@ ALLOWED |= {
     "nets": set(),
     "diffusion": set(),
     "cli": EVERYONE | {"stages", "provenance"},
+    "commands": set(),
     "errors": set(),
     "origin": set(),
     "parsing": set(),

@@ -72,6 +72,20 @@ def test_the_lock_has_what_the_package_asks_for(
         assert asked.specifier.contains(lock[canonicalize_name(asked.name)]), text
 
 
+def test_the_lock_is_names_and_versions_alone(project: Path) -> None:
+    lines = (project / "requirements.lock").read_text().splitlines()
+    assert not [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.+!]+", line)]
+
+
+def test_the_package_brings_its_files_that_are_no_modules(project: Path) -> None:
+    described = tomllib.loads((project / "pyproject.toml").read_text())
+    patterns = described["tool"]["setuptools"]["package-data"]["ldae"]
+    source = project / "src/ldae"
+    brought = {path for pattern in patterns for path in source.glob(pattern)}
+    others = {path for path in source.rglob("*") if path.is_file()}
+    assert {path for path in others if path.suffix not in {".py", ".pyc"}} == brought
+
+
 @pytest.mark.parametrize("name", ["ldae", "antspynet"])
 def test_conda_installs_what_the_lock_says(
     project: Path, lock: dict[str, str], package: dict[str, Any], name: str

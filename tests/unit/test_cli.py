@@ -4,10 +4,11 @@ from pathlib import Path
 import pytest
 
 from ldae import cli
+from ldae.commands import SINGLE_SCAN, UPKEEP, WORKFLOW
 
 
 def test_every_subcommand_has_its_stage(project: Path) -> None:
-    named = {name.replace("-", "_") for name in cli.WORKFLOW | cli.SINGLE_SCAN | cli.UPKEEP}
+    named = {name.replace("-", "_") for name in WORKFLOW | SINGLE_SCAN | UPKEEP}
     stages = {path.stem for path in (project / "src/ldae/stages").glob("[!_]*.py")}
     assert named == stages
 
@@ -15,7 +16,7 @@ def test_every_subcommand_has_its_stage(project: Path) -> None:
 def test_every_rule_calls_a_stage(project: Path) -> None:
     rules = "".join(path.read_text() for path in (project / "workflow/rules").glob("*.smk"))
     called = set(re.findall(r'"ldae ([a-z-]+) ', rules))
-    assert called == set(cli.WORKFLOW)
+    assert called == set(WORKFLOW)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,19 @@ def test_a_place_that_cannot_be_written_ends_in_one_line(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(SystemExit, match=r"^ldae schema: .*file.*: (Not a directory|File exists)$"):
         cli.main(["schema", "--output", str(tmp_path / "file" / "schema.json")])
+
+
+def test_an_interruption_ends_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "configure_logging", interrupted)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["predict", "scan.nii.gz"])
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err == "ldae predict: interrupted\n"
 
 
 def test_help_of_a_stage_is_no_job(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,8 +6,9 @@ does not list `convert_images` and `preprocess_scans` in advance; it lists every
 """
 
 REPORT = {"write_report", "write_provenance"}
+EXPLORER = {"write_explorer", "write_provenance"}
 PAPER = {"compare_paper"} | REPORT  # what stands beside the paper's numbers
-PROBES = {"evaluate_probes"} | PAPER
+PROBES = {"evaluate_probes", "write_contract"} | PAPER
 REPRESENTATION = {"evaluate_representation"} | REPORT
 SCORES = {"evaluate_reconstruction", "compare_models"} | REPRESENTATION | PAPER
 BY_LDAE = {f"reconstruct_scans:{part}" for part in ("ldae/2", "ldae/4", "controls/4")}
@@ -19,7 +20,7 @@ VARIATION = {"evaluate_variation"} | REPORT
 GENERATION = {"sample_scans:ldm", "sample_scans:ldae", "evaluate_generation"} | REPORT
 THROUGHPUT = {"measure_throughput"} | PAPER
 DRAWN = INTERPOLATION | MANIPULATION | VARIATION | GENERATION
-OF_LDAE = {"invert_scans:ldae/2", "invert_scans:ldae/4"} | BY_LDAE | SCORES | DRAWN
+OF_LDAE = {"invert_scans:ldae/2", "invert_scans:ldae/4"} | BY_LDAE | SCORES | DRAWN | EXPLORER
 LDAE = {"train_ldae:ldae", "embed_scans:ldae", "embed_scans:random-init"} | OF_LDAE
 LDAE |= PROBES | THROUGHPUT
 VOLUMETRIC = {"train_ldae_volume:ldae-volume", "embed_scans:ldae-volume"} | REPRESENTATION | PROBES
@@ -64,7 +65,7 @@ ANSWERS: dict[str, set[str] | str] = {
     "supervised_diagnosis.semantic_encoder.initialise": MODELS,
     "supervised_age": AGE,
     "supervised_age.semantic_encoder.initialise": MODELS,
-    "sampling": {"invert_scans:lddim/4"} | BY_LDDIM | OF_LDAE,
+    "sampling": {"invert_scans:lddim/4", "write_contract"} | BY_LDDIM | OF_LDAE,
     "dae_sampling": OF_DAE,
     "bootstrap": SCORES | DRAWN - {"sample_scans:ldm", "sample_scans:ldae"} | PROBES,
     "metrics": BY_LDAE | BY_LDDIM | BY_DAE | SCORES | INTERPOLATION | MANIPULATION | VARIATION,
@@ -76,12 +77,13 @@ ANSWERS: dict[str, set[str] | str] = {
     "probe": PROBES,
     "downstream": PROBES,
     "voxel_pca": PCA,
-    "interpolation": INTERPOLATION,
-    "interpolation.steps": {"invert_scans:ldae/3"} | INTERPOLATION,
-    "manipulation": MANIPULATION,
-    "manipulation.steps": {"invert_scans:ldae/3"} | MANIPULATION,
-    "variation": VARIATION,
+    "interpolation": INTERPOLATION | EXPLORER,
+    "interpolation.steps": {"invert_scans:ldae/3"} | INTERPOLATION | EXPLORER,
+    "manipulation": MANIPULATION | EXPLORER,
+    "manipulation.steps": {"invert_scans:ldae/3"} | MANIPULATION | EXPLORER,
+    "variation": VARIATION | EXPLORER,
     "generation": GENERATION,
     "throughput": THROUGHPUT,
+    "explorer": EXPLORER | REPORT,
     "resources": set(),
 }

@@ -35,6 +35,8 @@ def test_every_promised_file_is_there(finished: Workflow) -> None:
             for model in TRAINED
             for file in ("weights.safetensors", "config.json", "train.jsonl")
         ],
+        "models/contract.json",
+        "models/probes.json",
         "latents/scale.json",
         *[
             f"embeddings/{encoder}.parquet"

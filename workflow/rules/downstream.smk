@@ -38,7 +38,7 @@ rule evaluate_probes:
         by_group=shown(f"{RUN}/tables/downstream_by_group.csv", "Representation"),
         compared=shown(f"{RUN}/tables/downstream_compared.csv", "Representation"),
         predictions=f"{RUN}/tables/predictions.parquet",
-        probes=f"{RUN}/tables/probes.json",
+        probes=f"{RUN}/models/probes.json",
     log:
         f"{RUN}/logs/evaluate_probes.log",
     benchmark:
@@ -58,6 +58,36 @@ rule evaluate_probes:
         " --compared {output.compared} --predictions {output.predictions}"
         " --probes {output.probes} --threads {threads}"
         " --settings {params.settings:q} > {log} 2>&1"
+
+
+rule write_contract:
+    """9.2 Write what the models expect of a single scan, and what is usual."""
+    input:
+        **MODELS,
+        scans=f"{RUN}/cohort/scans.parquet",
+        embeddings=f"{RUN}/embeddings/ldae.parquet",
+        probes=f"{RUN}/models/probes.json",
+    output:
+        f"{RUN}/models/contract.json",
+    log:
+        f"{RUN}/logs/write_contract.log",
+    benchmark:
+        f"{RUN}/benchmarks/write_contract.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        **(resources("evaluate") | {"gpu": 0}),
+    params:
+        derivatives=DERIVATIVES,
+        models=subpath(output[0], parent=True),
+        settings=section("preprocessing", "quality", "sampling"),
+    message:
+        "Writing what the models expect of a scan"
+    shell:
+        "ldae write-contract --scans {input.scans} --derivatives {params.derivatives}"
+        " --models {params.models} --embeddings {input.embeddings} --probes {input.probes}"
+        " --contract {output} --settings {params.settings:q} > {log} 2>&1"
 
 
 rule evaluate_representation:

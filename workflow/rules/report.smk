@@ -41,7 +41,7 @@ rule compare_paper:
 
 
 rule write_report:
-    """17.2 Write the results page."""
+    """17.2 Write the results page, in two builds."""
     input:
         attrition=f"{RUN}/cohort/attrition.csv",
         excluded=f"{RUN}/cohort/excluded.tsv",
@@ -52,6 +52,7 @@ rule write_report:
     output:
         flow=shown(f"{RUN}/figures/cohort_flow.svg", "Cohort"),
         report=shown(f"{RUN}/report/index.html", "All results"),
+        shareable=shown(f"{RUN}/report/shareable.html", "All results"),
     log:
         f"{RUN}/logs/write_report.log",
     benchmark:
@@ -67,13 +68,13 @@ rule write_report:
         run=subpath(output.report, ancestor=2),
         settings=section(*[name for name in config if name != "resources"]),
     message:
-        "Writing the results page"
+        "Writing the results page, internal and shareable"
     shell:
         "ldae write-report --attrition {input.attrition} --excluded {input.excluded}"
         " --scans {input.scans} --tables {input.tables} --figures {input.figures}"
         " --curves {input.curves} --benchmarks {params.benchmarks}"
         " --derivatives {params.derivatives} --run {params.run}"
-        " --flow {output.flow} --report {output.report}"
+        " --flow {output.flow} --report {output.report} --shareable {output.shareable}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 
@@ -81,6 +82,8 @@ rule write_provenance:
     """17.3 Gather how each file was made, with what and of what."""
     input:
         f"{RUN}/report/index.html",
+        f"{RUN}/report/explorer.html",
+        f"{RUN}/models/contract.json",
     output:
         f"{RUN}/provenance.json",
     log:

@@ -115,6 +115,14 @@ class Generation(Section):
     """Samples of each model, kept as NIfTI to look at; the latents of all are kept."""
 
 
+class Explorer(Section):
+    max_subjects: Count
+    """Most test subjects shown with volumes."""
+    max_mb: Annotated[float, Field(ge=5)]
+    """Most the page may take, in 10^6 bytes, of which the viewer is 2.3: it shows fewer subjects
+    where they do not fit."""
+
+
 class Throughput(Section):
     batch_size: Count
     """Volumes handed over together."""

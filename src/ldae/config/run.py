@@ -9,6 +9,7 @@ from ldae.config.evaluation import (
     Baseline,
     Bootstrap,
     Downstream,
+    Explorer,
     Generation,
     Interpolation,
     Manipulation,
@@ -140,6 +141,8 @@ class Results(Section):
     """Samples from noise."""
     throughput: Throughput
     """Volumes per second, of LDAE and DAE."""
+    explorer: Explorer
+    """The page in which single scans are explored; internal."""
 
     @model_validator(mode="after")
     def _networks_fit_the_volumes(self) -> Self:

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 import nibabel as nib
 import numpy as np
@@ -11,10 +12,12 @@ import torch
 from nibabel.affines import voxel_sizes
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ldae.data.cache import VolumeCache
 from ldae.errors import UserError
+from ldae.runtime import atomic_path
 
 UNREADABLE = (
     *(OSError, EOFError, TypeError, ValueError, zlib.error),
@@ -101,3 +104,19 @@ def common_shape(volumes: VolumeSet) -> tuple[int, int, int]:
 def voxel_spacing(path: Path) -> tuple[float, ...]:
     """Edge lengths of the voxels at `path` in mm, to 1e-4: headers are of single precision."""
     return tuple(round(float(size), 4) for size in voxel_sizes(nib.load(path).affine))
+
+
+def save_volume(
+    path: Path,
+    volume: NDArray[np.float32],
+    affine: NDArray[Any],
+    *,
+    space: Literal["mni", "aligned"] = "mni",
+) -> None:
+    """Write (X, Y, Z) as NIfTI float32 in mm, atomically; `space` as NIfTI's header calls it."""
+    image = nib.Nifti1Image(np.asarray(volume, np.float32), affine)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(affine, code=space)
+    image.set_qform(affine, code=space)
+    with atomic_path(path) as temporary:
+        nib.save(image, temporary)

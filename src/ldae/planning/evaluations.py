@@ -13,19 +13,20 @@ PROBE_SECONDS = 20.0  # assumed
 
 
 def plan_evaluations(settings: config.Config, size: CohortSize, passes: Passes) -> Iterator[Stage]:
-    """From embeddings to throughput."""
+    """From embeddings to the explorer."""
     yield from _codes(settings, size, passes)
     yield _reconstruction(settings, size, passes)
     yield _representation(settings, size, passes)
     yield Stage(
         name="probes",
         work=f"{size.test:,} scans",
-        jobs=1,
+        jobs=2,
         resources=resources_of("probes", settings),
         seconds=PROBE_SECONDS,
     )
     yield from _edits(settings, size, passes)
     yield from _samples(settings, passes)
+    yield _explorer(settings, size, passes)
 
 
 def _codes(settings: config.Config, size: CohortSize, passes: Passes) -> Iterator[Stage]:
@@ -138,6 +139,28 @@ def _edits(settings: config.Config, size: CohortSize, passes: Passes) -> Iterato
             resources=resources_of(name, settings),
             flops=flops,
         )
+
+
+def _explorer(settings: config.Config, size: CohortSize, passes: Passes) -> Stage:
+    """Every session of some subjects again, two directions, a time line and samples of each."""
+    shown = min(size.test_subjects, settings.explorer.max_subjects)
+    visits = size.test / max(1, size.test_subjects)
+    strengths = len({*settings.manipulation.strengths} - {0.0})
+    times = len({*settings.interpolation.fractions, 0.0, 0.5, 1.0})
+    made = [
+        (settings.manipulation.steps, visits + 2 * strengths),
+        (settings.interpolation.steps, times),
+        (settings.variation.steps, settings.variation.samples),
+    ]
+    around = passes.decode + passes.encode["ldae"]
+    return Stage(
+        name="explorer",
+        work=f"{shown:,} subjects",
+        jobs=1,
+        resources=resources_of("explorer", settings),
+        flops=shown * sum(count * (T * passes.ldae_step + around) for T, count in made),
+        disk=1e6 * settings.explorer.max_mb,
+    )
 
 
 def inversion_steps(settings: config.Config) -> list[tuple[str, int]]:

@@ -56,17 +56,23 @@ OUTLINE: Mapping[str, Outline] = {
     "representation": Outline(
         ("evaluate_representation",), (*_CODED, *_PREDICTED, "reconstruction"), "evaluate"
     ),
-    "probes": Outline(("evaluate_probes",), ("embeddings", *_PREDICTED), "evaluate", light=True),
+    "probes": Outline(
+        ("evaluate_probes", "write_contract"),
+        ("embeddings", *_PREDICTED),
+        "evaluate",
+        light=True,
+    ),
     "interpolation": Outline(("evaluate_interpolation",), _CODED, "evaluate"),
     "manipulation": Outline(("evaluate_manipulation",), _CODED, "evaluate"),
     "variation": Outline(("evaluate_variation",), ("embeddings",), "evaluate"),
     "generation": Outline(("sample", "evaluate_generation"), ("embeddings",), "evaluate"),
     "throughput": Outline(("measure_throughput",), ("ldae", "dae"), "evaluate"),
+    "explorer": Outline(("write_explorer",), _CODED, "evaluate"),
     "report": Outline(
         ("compare_paper", "write_report", "write_provenance"),
         (
             *("probes", "representation", "interpolation", "manipulation", "variation"),
-            *("generation", "throughput"),
+            *("generation", "throughput", "explorer"),
         ),
         "preprocess",
         light=True,

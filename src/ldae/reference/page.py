@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ldae.errors import UserError
+from ldae.reference.marks import above, mark, table_row
 from ldae.reference.remarks import Key, Written, written_settings
 from ldae.reference.words import Schema, in_words, resolved
 from ldae.settings import json_schema
 
-MARK = "<!-- Written by `ldae describe-settings`; what stands below is replaced. -->"
+COMMAND = "describe-settings"
+MARK = mark(COMMAND)
 HEAD = "| key | value | default | source | meaning |\n|---|---|---|---|---|\n"
 FILLING = {"a", "and", "as", "at", "for", "of", "one", "or", "the", "this", "to", "up", "with"}
 
@@ -29,9 +31,7 @@ def with_settings(page: str, *, defaults: Path) -> str:
     Raises:
         UserError: the page has no mark, the file is not YAML, or lacks a key.
     """
-    prose, mark, _ = page.partition(MARK)
-    if not mark:
-        raise UserError(f"the page has no line `{MARK}`, below which the settings go")
+    prose = above(page, command=COMMAND)
     written = written_settings(defaults)
     described = list(_described(json_schema(), written))
     if missing := [each.key for each in described if each.key not in written]:
@@ -43,7 +43,7 @@ def with_settings(page: str, *, defaults: Path) -> str:
             inside = [each for each in described if each.key[0] == section.key[0]][1:]
             about = _meaning(section, written[section.key])
             parts.append(f"## `{section.key[0]}`\n\n{about}\n\n{HEAD}{_rows(inside, written)}")
-    return f"{prose}{mark}\n\n" + "\n".join(parts)
+    return prose + "\n".join(parts)
 
 
 def _described(schema: Schema, written: dict[Key, Written]) -> Iterator[Described]:
@@ -73,7 +73,7 @@ def _row(described: Described, written: Written) -> str:
     if described.words:  # else a section, whose keys follow
         cells = [described.words, f"`{written.value}`", written.source and f"[{written.source}]"]
     cells = [f"`{key}`", *cells, _meaning(described, written)]
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
+    return table_row(*cells)
 
 
 def _meaning(described: Described, written: Written) -> str:

@@ -29,7 +29,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """One quantity of one training; ticks are (position in pixels, text)."""
+    """One quantity over another; ticks are (position in pixels, text).
+
+    `last` says where a line's last value is.
+    """
 
     title: str
     x_name: str
@@ -37,6 +40,7 @@ class Chart:
     lines: tuple[Line, ...]
     x_ticks: tuple[tuple[float, str], ...]
     y_ticks: tuple[tuple[float, str], ...]
+    last: str = "at the end"
 
 
 def read_log(path: Path) -> list[dict[str, float]]:
@@ -109,8 +113,13 @@ def _chart(title: str, x_name: str, sides: dict[str, Points]) -> Chart:
             for side, points in sorted(thinned.items())
         ),
         tuple((x_at(x), f"{x:,.0f}") for x in (first, last)),
-        tuple((y_at(tick(share)), f"{tick(share):.3g}") for share in (0, 0.5, 1)),
+        tuple((y_at(tick(share)), tick_text(tick(share))) for share in (0, 0.5, 1)),
     )
+
+
+def tick_text(value: float) -> str:
+    """Three digits, and no exponent where there is room for the number."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def _thin(points: Points) -> Points:

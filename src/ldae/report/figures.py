@@ -142,5 +142,6 @@ def _bar(figure: Figure, kind: Kind, limit: float, place: tuple[float, ...]) -> 
 
 
 def _caption(rows: Sequence[Row]) -> str:
-    planes = " and ".join(dict.fromkeys(row.plane for row in rows))
+    *others, last = dict.fromkeys(row.plane for row in rows)
+    planes = f"{', '.join(others)} and {last}" if others else last
     return f"{planes} slices, {ORIENTATION}; grey from 0 to 1"

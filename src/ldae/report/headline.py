@@ -59,7 +59,7 @@ def number(value: float) -> str:
 
 def _fixed(value: float, like: float) -> str:
     """`value` with as many decimals as suit a number of the size of `like`."""
-    sizes = ((0.001, 6), (0.01, 5), (0.1, 4), (10, 3), (100, 2), (1000, 1))
+    sizes = ((0.0001, 7), (0.001, 6), (0.01, 5), (0.1, 4), (10, 3), (100, 2), (1000, 1))
     decimals = next((decimals for bound, decimals in sizes if abs(like) < bound), 0)
     return f"{value:,.{decimals}f}"
 

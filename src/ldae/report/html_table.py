@@ -13,14 +13,22 @@ from ldae.report.headline import interval
 from ldae.report.labels import TASKS, metric_label
 
 EMPTY = "–"
+BADGES = ("verdict", "state")
+CSV = "text/csv;charset=utf-8"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What a reader sees, and the number it is sorted by (empty: by its text)."""
+    """What a reader sees, and the number it is sorted by (empty: by its text).
+
+    `same` as in the row above, so not repeated while the table is in its first order; `share` is a
+    bar of so many percent.
+    """
 
     text: str
     sort: str = ""
+    same: bool = False
+    share: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,26 +48,32 @@ class HtmlTable:
     title: str = ""
 
     @property
-    def verdict(self) -> int | None:
-        """The index of the column that holds verdicts, if there is one."""
-        return self.columns.index("verdict") if "verdict" in self.columns else None
+    def badges(self) -> int | None:
+        """The index of the column that holds verdicts or states, if there is one."""
+        names = [column.lower() for column in self.columns]
+        return next((names.index(name) for name in BADGES if name in names), None)
 
 
 def from_csv(path: Path) -> HtmlTable:
     """The table in a result CSV, whose bytes are what the reader can download."""
-    return _table(path.stem, _read(path), path.read_bytes())
+    return _table(path.stem, read_csv(path), path.read_bytes())
 
 
-def split_csv(path: Path, column: str) -> list[HtmlTable]:
-    """The table in a result CSV, a part per value of `column`, without what is empty in it."""
-    frame = _read(path)
+def split(name: str, frame: pd.DataFrame, column: str) -> list[HtmlTable]:
+    """A part per value of `column`, without what is empty in it; downloaded is the whole.
+
+    Raises:
+        UserError: there is no such column.
+    """
     if column not in frame:
-        raise UserError(f"{path}: no column {column!r}; remake it")
+        raise UserError(f"{name}.csv: no column {column!r}; remake it")
+    whole = csv_uri(frame)
     return [
         replace(
-            _table(path.stem, part.drop(columns=column), path.read_bytes()),
+            _table(name, part.drop(columns=column), b""),
             empty=(),
             title=TASKS.get(str(value), str(value)),
+            download=whole,
         )
         for value, part in frame.groupby(column, sort=False)
     ]
@@ -67,9 +81,17 @@ def split_csv(path: Path, column: str) -> list[HtmlTable]:
 
 def from_frame(name: str, frame: pd.DataFrame) -> HtmlTable:
     """A table made for the page."""
-    text = io.StringIO()
-    frame.to_csv(text, index=False, float_format="%.6g", lineterminator="\n")
-    return _table(name, frame, text.getvalue().encode())
+    return _table(name, frame, _csv(frame))
+
+
+def csv_uri(frame: pd.DataFrame) -> str:
+    """A table as the address of its CSV."""
+    return data_uri(_csv(frame), CSV)
+
+
+def interval_text(value: float, low: float, high: float) -> str:
+    """A number with its interval, where it has one."""
+    return interval(value, *(value if pd.isna(end) else end for end in (low, high)))
 
 
 def data_uri(content: bytes, media: str) -> str:
@@ -77,7 +99,18 @@ def data_uri(content: bytes, media: str) -> str:
     return f"data:{media};base64,{base64.b64encode(content).decode()}"
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _csv(frame: pd.DataFrame) -> bytes:
+    text = io.StringIO()
+    frame.to_csv(text, index=False, float_format="%.6g", lineterminator="\n")
+    return text.getvalue().encode()
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """A result CSV.
+
+    Raises:
+        UserError: it is not one.
+    """
     try:
         return pd.read_csv(path)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
@@ -109,7 +142,7 @@ def _table(name: str, frame: pd.DataFrame, csv: bytes) -> HtmlTable:
             for column in empty
             if column not in {*bounds, "not_computed"}
         ),
-        data_uri(csv, "text/csv;charset=utf-8"),
+        data_uri(csv, CSV),
     )
 
 

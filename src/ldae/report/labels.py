@@ -67,6 +67,7 @@ METRICS = {
     "nearest_ratio": "… over that of decoded test scans",
     "below_nearest_test": "Nearer than any of those",
     "n_units": "Independent units",
+    "age": "Age, of the image (years)",
 }
 LOWER_IS_BETTER = {
     "lpips", "mse", "mse_brain", "mse_decoded", "mae", "rmse",

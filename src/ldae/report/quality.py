@@ -84,6 +84,30 @@ def outliers_first(scans: pd.DataFrame, measures: Sequence[Measure]) -> pd.DataF
     return order.drop(columns="kept").reset_index(drop=True)
 
 
+def quality_summary(scans: pd.DataFrame, measures: Sequence[Measure]) -> pd.DataFrame:
+    """One row per measure that any scan has: bounds, scans, excluded ones, and quartiles."""
+    kept = scans[OUTCOME] == "kept"
+    rows = []
+    for measure in measures:
+        values = scans[measure.column].dropna()
+        if values.empty:
+            continue
+        lower, median, upper = (float(each) for each in values.quantile([0.25, 0.5, 0.75]))
+        rows.append(
+            {
+                "figure": f"{measure.label}{measure.unit and f' ({measure.unit.strip()})'}",
+                "least": measure.lowest,
+                "most": measure.highest,
+                "scans": len(values),
+                "excluded": int((~kept[values.index]).sum()),
+                "lower quartile": round(lower, measure.decimals),
+                "median": round(median, measure.decimals),
+                "upper quartile": round(upper, measure.decimals),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 def draw_histograms(scans: pd.DataFrame, measures: Sequence[Measure]) -> list[Histogram]:
     """One histogram per measure that any scan has."""
     return [

@@ -1,43 +1,56 @@
-"""Encode one scan: its semantic code and its latent."""
+"""Encode scans: the semantic code and the latent of each."""
 
 import logging
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from ldae.data.single_scan import load_single_scan
-from ldae.models.ldae import load_ldae
-from ldae.runtime import atomic_path, pick_device, sha256, write_json
+from ldae.pretrained.desk import open_desk
+from ldae.pretrained.options import HERE, ModelsFolder, OutputFolder
+from ldae.runtime import atomic_path
 
 
-def encode(scan: Path, *, models: Path, output: Path, devices: int = 1) -> None:
+def encode(
+    scans: list[Path],
+    *,
+    models: ModelsFolder,
+    output: OutputFolder = HERE,
+    preprocess: bool = False,
+    json: bool = False,
+    devices: int = 1,
+) -> None:
     """Write `{scan}_codes.npz` and `{scan}_codes.json` to a folder.
 
     The NPZ holds `y_sem` (E,) and `latent` (C, X, Y, Z), the posterior mean scaled as diffusion
-    sees it; the JSON says what they were made from.
+    sees it; the JSON says what they were made from, and how unlike the training scans that is.
 
     Args:
-        scan: a preprocessed volume (NIfTI), as `ldae preprocess` writes it.
-        models: the folder of `autoencoder`, `ldm` and `ldae`.
-        output: the folder to write to.
+        scans: preprocessed volumes (NIfTI), as `ldae preprocess` writes them.
+        models: the folder of a run's models, `results/demo/models` say.
+        output: the folder to write to; the current one if not given.
+        preprocess: scans that are not what the models read are raw heads: preprocess them as the
+            training scans were, into `preprocessed` of the output folder.
+        json: write what the JSON files hold to standard output, too, a line per scan.
         devices: GPUs it may use: one, where there is one; 0: the CPU.
     """
-    model = load_ldae(models, device=pick_device(devices))
-    single = load_single_scan(scan, shape=model.volume_shape, spacing_mm=model.spacing_mm)
-    with torch.inference_mode():
-        y_sem = model.encode(single.x)[0].float().cpu().numpy()
-        latent = model.to_latent(single.x)[0].float().cpu().numpy()
-    codes = output / f"{single.name}_codes.npz"
-    with atomic_path(codes) as temporary:
-        np.savez(temporary, y_sem=y_sem, latent=latent)
-    summary = {
-        "scan": scan.name,
-        "scan_sha256": sha256(scan),
-        "codes": codes.name,
-        "y_sem": {"dimensions": y_sem.size, "mean": float(y_sem.mean()), "std": float(y_sem.std())},
-        "latent": {"shape": latent.shape, "mean": float(latent.mean()), "std": float(latent.std())},
-        "latent_scale": model.latent_scale,
-    }
-    write_json(output / f"{single.name}_codes.json", summary)
-    logging.info("y_sem (%d) and latent %s in %s", y_sem.size, latent.shape, codes)
+    desk = open_desk(models, output=output, preprocess=preprocess, to_stdout=json, devices=devices)
+    for scan in desk.scans(scans):
+        y_sem, latent = desk.model.encode(scan), desk.model.compress(scan)
+        codes = output / f"{scan.name}_codes.npz"
+        with atomic_path(codes) as temporary:
+            np.savez(temporary, y_sem=y_sem, latent=latent)
+        desk.give(
+            f"{scan.name}_codes",
+            desk.about(scan)
+            | {
+                "codes": codes.name,
+                "y_sem": {"dimensions": y_sem.size, **_moments(y_sem)},
+                "latent": {"shape": list(latent.shape), **_moments(latent)},
+                "latent_scale": desk.model.networks.latent_scale,
+            },
+        )
+        logging.info("y_sem (%d) and latent %s in %s", y_sem.size, latent.shape, codes)
+
+
+def _moments(values: np.ndarray) -> dict[str, float]:
+    return {"mean": float(values.mean()), "std": float(values.std())}

@@ -1,8 +1,6 @@
 """Preprocess one T1-weighted image outside the workflow."""
 
-import json
 import logging
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -19,10 +17,8 @@ from ldae.config import (
     Section,
 )
 from ldae.errors import UserError
-from ldae.preprocessing.outputs import Outputs, outputs_of, write_description
-from ldae.preprocessing.threads import use_threads
-from ldae.preprocessing.verdict import faults
-from ldae.runtime import sha256
+from ldae.preprocessing.alone import preprocess_image
+from ldae.pretrained.options import ModelsFolder, OutputFolder
 
 
 class Settings(Section):
@@ -57,7 +53,8 @@ PAPER = Settings(
 def preprocess(
     image: Path,
     *,
-    output: Annotated[Path, Parameter(alias="-o")],
+    output: OutputFolder,
+    models: ModelsFolder | None = None,
     network: Path | None = None,
     threads: int = 1,
     settings: Annotated[Settings, Parameter(show_default=False)] = PAPER,
@@ -69,6 +66,8 @@ def preprocess(
         output: a derivative dataset; subject and session in the image's name
             (`sub-X_ses-Y_T1w.nii.gz`) are kept, any other name becomes the subject's, and a missing
             session is called 1.
+        models: the folder of a run's models, to preprocess as their training scans were; in place
+            of settings.
         network: folder of the network's files, for brain extraction by antspynet.
         threads: of ITK; results are repeatable to the byte with 1.
         settings: JSON or YAML with the sections `preprocessing` and `quality`; the paper's grid if
@@ -79,56 +78,26 @@ def preprocess(
             image cannot be preprocessed, or what came out is beyond a threshold of
             `quality`, with the reason; in the last case the files stay, to be looked at.
     """
-    use_threads(threads)
-    # ITK reads its thread count when ANTs, which these import, is first imported.
-    from ldae.preprocessing.failure import ScanError  # noqa: PLC0415
-    from ldae.preprocessing.scan import preprocess_scan  # noqa: PLC0415
-    from ldae.preprocessing.source import Source, find_aids  # noqa: PLC0415
-
-    if not image.is_file():
-        raise UserError(f"{image} does not exist")
-    participant_id, session_id = _entities(image)
-    outputs = outputs_of(participant_id, session_id, settings.preprocessing, derivatives=output)
-    _refuse_replacing(outputs, image, output)
-    write_description(output, raw=None)
-    try:
-        aids = find_aids(image, settings.preprocessing.brain, network)
-        source = Source(image, sha256(image), image.name, aids)
-        preprocess_scan(source, outputs, settings.preprocessing)
-    except ScanError as failure:
-        outputs.remove()
-        raise UserError(f"{image} cannot be preprocessed: {failure}") from None
-    figures = json.loads(outputs.quality.read_text(encoding="utf-8"))["quality"]
-    wrong = [f"{reason} ({found})" for reason, found in faults(figures, settings.quality)]
-    if wrong:
-        raise UserError(f"{image} is not fit for use: {'; '.join(wrong)}; see {outputs.figure}")
+    if models is not None:
+        if settings is not PAPER:
+            raise UserError("--models and --settings both say how; give one of them")
+        settings = _as_for(models)
+    outputs = preprocess_image(
+        image,
+        output=output,
+        network=network,
+        threads=threads,
+        preprocessing=settings.preprocessing,
+        quality=settings.quality,
+    )
     logging.info("%s; look at %s", outputs.volume, outputs.figure)
 
 
-def _refuse_replacing(outputs: Outputs, image: Path, output: Path) -> None:
-    """Refuse to lose what was made from another image of the session, such as its second run."""
-    if output.exists() and not output.is_dir():
-        raise UserError(f"{output} is not a folder")
-    try:
-        sources = json.loads(outputs.quality.read_text(encoding="utf-8"))["Sources"]
-    except (OSError, ValueError, KeyError):
-        return
-    if sources != [image.name]:
-        raise UserError(
-            f"{outputs.quality} was made from {sources[0]}, not {image.name}; "
-            "name another output folder"
-        )
+def _as_for(models: Path) -> Settings:
+    """As the contract of trained models has it."""
+    from ldae.pretrained.contract import CONTRACT, read_contract  # noqa: PLC0415  (slow: torch)
 
-
-def _entities(image: Path) -> tuple[str, str]:
-    """Participant and session as the image's name gives them, else its bare name and session 1."""
-    name = image.name.split(".nii")[0]
-    found = re.match(r"(sub-[0-9A-Za-z]+)(?:_(ses-[0-9A-Za-z]+))?_", name)
-    if found:
-        return found[1], found[2] or "ses-1"
-    bare = re.sub(r"[^0-9A-Za-z]", "", name)
-    if not bare:
-        raise UserError(
-            f"{image}: no letter or digit in its name to call the subject by; rename it"
-        )
-    return f"sub-{bare}", "ses-1"
+    contract = read_contract(models)
+    if contract is None:
+        raise UserError(f"{models}: no {CONTRACT} says how to preprocess; give --settings")
+    return Settings(preprocessing=contract.scan.preprocessing, quality=contract.scan.quality)

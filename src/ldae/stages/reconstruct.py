@@ -1,65 +1,65 @@
-"""Reconstruct one scan through the latent diffusion autoencoder."""
+"""Reconstruct scans through the latent diffusion autoencoder."""
 
 import logging
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from ldae.data.single_scan import as_volume, load_single_scan, save_volume
-from ldae.errors import UserError
 from ldae.metrics.image import ImageScorer
-from ldae.models.ldae import load_ldae
-from ldae.report.figures import Row, centre_of, draw_rows
-from ldae.runtime import pick_device, write_json
+from ldae.pretrained.desk import open_desk, short
+from ldae.pretrained.options import HERE, ModelsFolder, OutputFolder
+from ldae.pretrained.scan import Volume
 
 SSIM_WINDOW = 3  # voxels, as in the paper
 
 
 def reconstruct(
-    scan: Path, *, models: Path, output: Path, steps: int = 50, devices: int = 1
+    scans: list[Path],
+    *,
+    models: ModelsFolder,
+    output: OutputFolder = HERE,
+    steps: int = 50,
+    preprocess: bool = False,
+    json: bool = False,
+    devices: int = 1,
 ) -> None:
-    """Write the reconstruction of a scan (NIfTI), scores (JSON) and a comparison (PNG) to a folder.
+    """Write reconstructions (`{scan}_reconstruction.nii.gz`), scores (JSON), comparisons (PNG).
 
     z_T comes from the scan by DDIM inversion with its semantic code, and is sampled back in as many
-    steps. Brain scores are over the scan's voxels above 0.
+    steps. Brain scores are over the scan's voxels above 0; `bottleneck` is the autoencoder alone.
 
     Args:
-        scan: a preprocessed volume (NIfTI), as `ldae preprocess` writes it.
-        models: the folder of `autoencoder`, `ldm` and `ldae`.
-        output: the folder to write to.
+        scans: preprocessed volumes (NIfTI), as `ldae preprocess` writes them.
+        models: the folder of a run's models, `results/demo/models` say.
+        output: the folder to write to; the current one if not given.
         steps: DDIM steps each way.
+        preprocess: scans that are not what the models read are raw heads: preprocess them as the
+            training scans were, into `preprocessed` of the output folder.
+        json: write what the JSON files hold to standard output, too, a line per scan.
         devices: GPUs it may use: one, where there is one; 0: the CPU.
     """
-    if steps < 1:
-        raise UserError(f"--steps {steps}: at least one step is needed")
-    model = load_ldae(models, device=pick_device(devices))
-    single = load_single_scan(scan, shape=model.volume_shape, spacing_mm=model.spacing_mm)
-    with torch.inference_mode():
-        x = single.x.to(model.device)
-        y, z_0 = model.encode(x), model.to_latent(x)
-        z_T = model.invert(z_0, y, steps=steps)
-        decoded = model.to_volume(z_0).clamp(0, 1)
-        reconstruction = model.to_volume(model.sample(z_T, y, steps=steps)).clamp(0, 1)
-        scorer = ImageScorer(SSIM_WINDOW, perceptual=None)
+    desk = open_desk(models, output=output, preprocess=preprocess, to_stdout=json, devices=devices)
+    for scan in desk.scans(scans):
+        made = desk.model.reconstruct(scan, steps=steps)
+        decoded = desk.model.decompress(desk.model.compress(scan))
         scores = {
-            name: {
-                metric: float(value)
-                for metric, value in scorer.score(volume, x, x > 0).items()
-                if not value.isnan().any()
-            }
-            for name, volume in (("encoded", reconstruction), ("bottleneck", decoded))
+            "encoded": _scores(made, scan.volume),
+            "bottleneck": _scores(decoded, scan.volume),
         }
-    name = f"{single.name}_reconstruction"
-    save_volume(reconstruction[0, 0], single.affine, output / f"{name}.nii.gz")
-    write_json(output / f"{name}.json", {"scan": scan.name, "steps": steps, "scores": scores})
-    original, made = as_volume(x), as_volume(reconstruction)
-    rows = [Row(plane, [original, made], plane=plane) for plane in ("axial", "coronal", "sagittal")]
-    change = [Row("difference", [None, made - original], plane="axial", kind="difference")]
-    draw_rows(
-        output / f"{name}.png",
-        title=f"{single.name}",
-        columns=["scan", f"reconstruction, {steps} steps"],
-        rows=rows + change,
-        centre=centre_of(original > 0),
+        name = f"{scan.name}_reconstruction"
+        files = desk.keep({name: made}, like=scan)
+        column = f"reconstruction, {steps} steps"
+        columns = {"scan": scan.volume, column: made}
+        files.append(desk.draw(name, short(scan), columns, against="scan"))
+        desk.give(name, desk.about(scan) | {"steps": steps, "scores": scores, "files": files})
+        logging.info("SSIM %.4f, in %s", scores["encoded"]["ssim"], output / files[0])
+
+
+def _scores(made: Volume, scan: Volume) -> dict[str, float]:
+    """Those that can be computed without a network."""
+    prediction, target = (
+        torch.from_numpy(np.ascontiguousarray(each))[None, None] for each in (made, scan)
     )
-    logging.info("SSIM %.4f, in %s", scores["encoded"]["ssim"], output / f"{name}.nii.gz")
+    scores = ImageScorer(SSIM_WINDOW, perceptual=None).score(prediction, target, target > 0)
+    return {name: float(value) for name, value in scores.items() if not value.isnan().any()}

@@ -14,7 +14,7 @@ from ldae.config import Generation, Sampling, Section
 from ldae.data.choices import take_split
 from ldae.data.embeddings import read_embeddings
 from ldae.data.samples import INDEX_NAME, write_samples
-from ldae.data.single_scan import save_volume
+from ldae.data.volumes import save_volume
 from ldae.metrics.generation import draw_codes
 from ldae.models.ldae import LatentDiffusionAutoencoder, load_ldae
 from ldae.progress import Tally
@@ -75,7 +75,7 @@ def sample_scans(
     names = [f"sample-{number:03d}_T1w.nii.gz" for number in range(min(kept, count))]
     for number, name in enumerate(names):
         volume = loaded.to_volume(z_0[number : number + 1]).clamp(0, 1)
-        save_volume(volume[0, 0], affine, samples / name)
+        save_volume(samples / name, volume[0, 0].cpu().numpy(), affine)
     volumes = pd.Series(names, index=range(len(names)), dtype=object)
     index = pd.DataFrame({"sample": range(count)}).assign(volume=volumes)
     write_samples(samples, index, z_0)

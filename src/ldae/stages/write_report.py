@@ -1,6 +1,5 @@
-"""Write the results page from everything a run has made."""
+"""Write the results page, in two builds, from everything a run has made."""
 
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,33 +9,41 @@ import pandas as pd
 from ldae import config
 from ldae.bids import figure_path
 from ldae.errors import UserError
-from ldae.origin import in_words, made_with
 from ldae.planning.size import size_of
 from ldae.preprocessing.verdict import FIGURES, limits
+from ldae.report.beside import subjects_behind
+from ldae.report.builds import INTERNAL, SHAREABLE, for_sharing
 from ldae.report.cohort_flow import cohort_flow, demographics, faults_of
-from ldae.report.curves import draw_charts, read_log
-from ldae.report.flow_figure import draw_flow
-from ldae.report.headline import read_comparison
-from ldae.report.html_table import HtmlTable, from_csv, from_frame, split_csv
-from ldae.report.page import (
+from ldae.report.content import (
     CohortFlow,
-    CohortQuality,
     Gap,
     Mosaic,
     Page,
     Run,
-    Scanned,
+    ScanQuality,
+    as_yaml,
     load_picture,
-    render,
 )
-from ldae.report.quality import Measure, all_scans, draw_histograms, outliers_first
-from ldae.report.representation import vitality
+from ldae.report.curves import draw_charts, read_log
+from ldae.report.facts import gather_facts, makers, model_configs
+from ldae.report.flow_figure import draw_flow
+from ldae.report.headline import read_comparison
+from ldae.report.html_table import HtmlTable, from_csv, from_frame, read_csv
+from ldae.report.page import render
+from ldae.report.quality import (
+    Measure,
+    all_scans,
+    draw_histograms,
+    outliers_first,
+    quality_summary,
+)
+from ldae.report.resources import resources
+from ldae.report.sharing import individual_marks
 from ldae.report.timing import read_benchmarks
-from ldae.runs.start import read_start
+from ldae.runs.start import Start, read_start
 from ldae.runtime import write_text
-from ldae.settings import fingerprint
 from ldae.tables import SCANS, read_table, read_tsv
-from ldae.weights.public import FILES, public_path
+from ldae.weights.public import FILES, SQUEEZENET, public_path
 
 MOSAICS = 6
 OUTLIERS = 25
@@ -59,9 +66,10 @@ def write_report(
     run: Path | None = None,
     flow: Path,
     report: Path,
+    shareable: Path,
     settings: Settings,
 ) -> None:
-    """Write one HTML file that opens from disk without a network.
+    """Write two HTML files that open from disk without a network.
 
     Args:
         attrition: `cohort/attrition.csv`, what each step of ingestion keeps and loses.
@@ -74,43 +82,58 @@ def write_report(
         derivatives: folder that `scans` names its volumes in.
         run: the run's folder, which tells how it was started; without it the page shows no plan.
         flow: SVG to write, the flow from images found to scans that models read.
-        report: the page.
+        report: the page with everything, for those who may see single scans.
+        shareable: the page with groups alone.
         settings: what the run was made with.
 
     Raises:
-        UserError: `paper.csv` is not among `tables`, or a file is not what it should be.
+        UserError: `paper.csv` is not among `tables`, a file is not what it should be, or a label
+            of a person would be in `shareable`, which is then not written.
     """
     known, lost = read_table(scans, SCANS), read_tsv(excluded)
     there = {path.stem: path for path in tables if path.is_file()}
     if "paper" not in there:
         raise UserError("--tables: paper.csv is missing; make it first (compare-paper)")
+    frames = {name: read_csv(path) for name, path in there.items()}
     views = {name: from_csv(path) for name, path in there.items()}
-    alive = vitality(pd.read_csv(there["representation"])) if "representation" in there else []
+    comparison = read_comparison(there["paper"])
+    judged, measures = _judged(known, lost, settings.quality)
+    configs = model_configs(curves)
+    facts = gather_facts(
+        settings,
+        known,
+        frames,
+        configs,
+        excluded=len(lost),
+        perceptual=public_path(settings.pretrained, SQUEEZENET) is not None,
+    )
+    start = None if run is None else read_start(run)
     page = Page(
         run=Run(
             name=settings.run,
             synthetic=settings.cohort.source == "synthetic",
-            made_with=in_words(*made_with().values()),
-            models_made_with=_made_with(curves),
-            settings_hash=fingerprint(settings),
+            made_with=facts.made_with,
+            models_made_with=makers(configs),
+            settings_hash=facts.settings_hash,
             settings=settings,
+            settings_text=as_yaml(settings.model_dump(mode="json")),
         ),
-        scanned=Scanned(
-            subjects=known["participant_id"].nunique(),
-            scans=len(known),
-            test_subjects=known.loc[known["split"] == "test", "participant_id"].nunique(),
-        ),
+        facts=facts,
         flow=_flow(pd.read_csv(attrition), lost, known, picture=flow),
-        demographics=from_frame("demographics", demographics(known)),
-        comparison=read_comparison(there["paper"]),
+        demographics=demographics(known),
+        comparison=comparison,
+        subjects=subjects_behind(comparison, frames),
+        frames=frames,
         tables=views,
-        probes=split_csv(there["downstream"], "task") if "downstream" in there else [],
+        small={},
         figures={path.stem: load_picture(path) for path in figures if path.is_file()},
-        vitality=alive,
         charts={path.parent.name: draw_charts(read_log(path)) for path in curves if path.is_file()},
-        quality=_quality(known, lost, derivatives, settings.quality),
-        timing=read_benchmarks(benchmarks),
-        plan=None if run is None else _plan(run, known),
+        quality=from_frame("quality", quality_summary(judged, measures)),
+        scans=_single_scans(judged, measures, derivatives),
+        resources=resources(
+            read_benchmarks(benchmarks), run=run, machine=_machine(facts.device, start)
+        ),
+        plan=None if run is None or start is None else _plan(run, start, known),
         gaps=[*_not_made([*tables, *figures, *curves]), *_empty_columns(views)],
         weights=[
             Gap(file.name, file.serves)
@@ -118,27 +141,31 @@ def write_report(
             if public_path(settings.pretrained, file) is None
         ],
     )
-    write_text(report, render(page))
-    logging.info("%s: %.1f MB", report, report.stat().st_size / 1e6)
+    write_text(report, render(page, INTERNAL))
+    shared = render(for_sharing(page), SHAREABLE)
+    labels = {*known["participant_id"], *known["session_id"], *lost["participant_id"]}
+    if marks := individual_marks(shared, labels):
+        raise UserError(f"{shareable}: not written, since it would hold {', '.join(marks[:5])}")
+    write_text(shareable, shared)
+    for path in (report, shareable):
+        logging.info("%s: %.1f MB", path, path.stat().st_size / 1e6)
 
 
-def _plan(run: Path, scans: pd.DataFrame) -> HtmlTable:
+def _machine(device: str, start: Start | None) -> str:
+    """What is known of the machine, in words."""
+    words = [device] if device else []
+    if start is not None:
+        words += [f"{start.cores} cores for jobs"] if start.cores else []
+        words += [f"{start.gpus} GPUs"] if start.gpus else []
+    return ", ".join(words)
+
+
+def _plan(run: Path, start: Start, scans: pd.DataFrame) -> HtmlTable:
     """What was to be expected of each stage, beside what happened."""
     # The networks are looked at, which takes seconds and memory: not without need.
     from ldae.planning.happened import plan_and_facts  # noqa: PLC0415
 
-    return from_frame("plan", plan_and_facts(run, read_start(run), size_of(scans)))
-
-
-def _made_with(curves: Sequence[Path]) -> str:
-    """Package version and commit that the models' `config.json` name, each once."""
-    told = []
-    for path in curves:
-        made = path.with_name("config.json")
-        if made.is_file():
-            maker = json.loads(made.read_text(encoding="utf-8")).get("made_with", {})
-            told.append(in_words(maker.get("ldae"), maker.get("commit")))
-    return "; ".join(dict.fromkeys(told)) or "not known: no config.json beside the training logs"
+    return from_frame("plan", plan_and_facts(run, start, size_of(scans)))
 
 
 def _flow(
@@ -152,15 +179,21 @@ def _flow(
     )
 
 
-def _quality(
-    scans: pd.DataFrame, excluded: pd.DataFrame, derivatives: Path, bounds: config.Quality
-) -> CohortQuality:
-    """The preprocessed scans' figures, and pictures of the most unusual and the most usual."""
+def _judged(
+    scans: pd.DataFrame, excluded: pd.DataFrame, bounds: config.Quality
+) -> tuple[pd.DataFrame, list[Measure]]:
+    """Every scan with figures of its quality, and what these figures are."""
     measures = [
         Measure(f"qc_{each.name}", each.label, each.unit, each.decimals, *limits(each, bounds))
         for each in FIGURES
     ]
-    judged = all_scans(scans, excluded, [measure.column for measure in measures])
+    return all_scans(scans, excluded, [measure.column for measure in measures]), measures
+
+
+def _single_scans(
+    judged: pd.DataFrame, measures: Sequence[Measure], derivatives: Path
+) -> ScanQuality:
+    """Distributions, and pictures of the most unusual scans and the most usual one."""
     ordered = outliers_first(judged, measures)
     mosaics = []
     for scan in ordered.to_dict("records"):
@@ -170,9 +203,9 @@ def _quality(
             name = f"{scan['participant_id']} {scan['session_id']}, {scan['outcome']}"
             mosaics.append((picture, f"{name}: {', '.join(said)}"))
     chosen = [*mosaics[: MOSAICS - 1], *mosaics[MOSAICS - 1 :][-1:]]
-    return CohortQuality(
+    return ScanQuality(
         draw_histograms(judged, measures),
-        from_frame("quality", ordered.head(OUTLIERS).rename(columns=_without_prefix)),
+        from_frame("outliers", ordered.head(OUTLIERS).rename(columns=_without_prefix)),
         [Mosaic(load_picture(picture), caption) for picture, caption in chosen],
     )
 

@@ -12,7 +12,7 @@ from ldae.report.cohort_flow import cohort_flow, demographics, faults_of
 from ldae.report.curves import HEIGHT, WIDTH, draw_charts, read_log
 from ldae.report.flow_figure import draw_flow
 from ldae.report.headline import interval, number
-from ldae.report.html_table import from_csv, from_frame, split_csv
+from ldae.report.html_table import from_csv, from_frame, read_csv, split
 from ldae.report.representation import vitality
 from ldae.report.timing import clock, read_benchmarks
 
@@ -91,13 +91,13 @@ def test_tables_join_intervals_and_hide_empty_columns(tmp_path):
 def test_a_split_table_leaves_out_what_is_empty_in_a_part(tmp_path):
     path = tmp_path / "downstream.csv"
     path.write_text("encoder,task,f1,mae\nldae,ad_vs_cn,0.8,\nldae,age,,4.2\n")
-    diagnosis, age = split_csv(path, "task")
+    diagnosis, age = split("downstream", read_csv(path), "task")
     assert (diagnosis.title, age.title) == ("AD vs CN", "age")
     assert diagnosis.columns == ("encoder", "F1 ↑")
     assert age.columns == ("encoder", "MAE ↓ (years)")
     assert diagnosis.download == age.download
     with pytest.raises(UserError, match="no column 'site'"):
-        split_csv(path, "site")
+        split("downstream", read_csv(path), "site")
 
 
 def test_an_unreadable_table_is_said(tmp_path):

@@ -169,6 +169,7 @@ def inputs(tmp_path: Path) -> dict[str, Any]:
         "derivatives": tmp_path / "derivatives",
         "flow": tmp_path / "figures/cohort_flow.svg",
         "report": tmp_path / "report/index.html",
+        "shareable": tmp_path / "report/shareable.html",
     }
 
 
@@ -178,17 +179,25 @@ def page(inputs: dict[str, Any], demo_settings: Settings) -> str:
     return inputs["report"].read_text(encoding="utf-8")
 
 
-def test_the_page_is_one_file_that_asks_nothing_of_a_network(page):
+@pytest.fixture
+def shared(page: str, inputs: dict[str, Any]) -> str:
+    return inputs["shareable"].read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("build", ["page", "shared"])
+def test_each_build_is_one_file_that_asks_nothing_of_a_network(build, request):
+    page = request.getfixturevalue(build)
     addresses = Reader(page).addresses
     assert addresses
-    assert all(address.startswith(("data:", "#")) for address in addresses)
+    beside = {address for address in addresses if not address.startswith(("data:", "#"))}
+    assert beside == ({"explorer.html"} if "Internal build" in page else set())
     assert "default-src 'none'" in page
     assert not re.search(r"url\(|@import|fetch\(", page)
     assert "http" not in re.sub(r"data:[^\"]*|http-equiv", "", page)
 
 
 def test_every_table_figure_and_curve_is_there(page):
-    for table in TABLES:
+    for table in (*TABLES, "headline", "demographics", "quality", "outliers", "checklist"):
         assert f'download="{table}.csv"' in page
     reader = Reader(page)
     assert reader.tags.count("img") == 7  # the flow, five figures and one mosaic
@@ -216,15 +225,15 @@ def test_the_script_is_the_one_its_policy_allows(page):
 
 def test_headline_shows_the_steps_that_were_computed(page):
     text = re.sub(r"<[^>]+>", " ", page)
-    assert re.search(r"T = 50\s+SSIM ↑\s+0\.962\s+0\.950\s+\[0\.940, 0\.970\]\s+inside", text)
-    assert re.search(r"MAE ↓ \(years\)\s+4\.16\s+6\.000\s+\[5\.000, 7\.000\]\s+worse", text)
+    assert re.search(r"T = 50\s+SSIM ↑\s+0\.962\s+0\.950\s+\[0\.940, 0\.970\]\s+–\s+inside", text)
+    assert re.search(r"MAE ↓ \(years\)\s+4\.16\s+6\.000\s+\[5\.000, 7\.000\]\s+–\s+worse", text)
     assert "1 of the paper’s numbers: 50 steps only" in text
 
 
 def test_each_table_stands_under_the_papers_own(page):
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
     assert "SSIM ↑ LPIPS ↓ LDAE, encoded z_T, T = 50 0.962 0.950 [0.940, 0.970] inside" in text
-    assert re.search(r"0\.076 not computed SSIM ↑ LDAE, encoded z_T, T = 100 0\.962 not comp", text)
+    assert re.search(r"0\.076 not computed .*LDAE, encoded z_T, T = 100 0\.962 not comp", text)
     assert "Volumes per second ↑" in text
     assert "throughput.csv: ratio_to_dae: no DAE was run" in text
 
@@ -250,13 +259,60 @@ def test_it_says_what_wrote_it_and_for_which_configuration(page, demo_settings):
     assert f"<code>{fingerprint(demo_settings)}</code>" in page
 
 
+def test_every_table_can_be_sorted_and_downloaded(page):
+    tables = re.findall(r'<figure class="table.*?</figure>', page, re.DOTALL)
+    assert len(tables) == page.count("<table")
+    for table in tables:
+        assert 'class="sortable"' in table
+        assert 'class="download" download="' in table
+    assert page.count('<th scope="col"') == page.count('<button type="button">')
+
+
+def test_the_methods_text_has_this_runs_settings_and_can_be_taken_along(page, demo_settings):
+    text = re.search(r'id="methods-text".*?</div>', page, re.DOTALL)[0]
+    assert "4 subjects with 8 scans entered the analysis" in text
+    assert f"seed {demo_settings.seed}, configuration {fingerprint(demo_settings)}" in text
+    taken = re.search(r'download="methods.md" href="data:text/markdown[^,]*,([^"]*)"', page)[1]
+    markdown = base64.b64decode(taken).decode()
+    assert "4 subjects with 8 scans entered the analysis" in markdown
+    assert 'download="references.bib"' in page
+
+
+def test_the_shareable_build_holds_no_person(shared, inputs):
+    assert "Shareable build" in shared
+    assert "Internal build" not in shared
+    reader = Reader(shared)
+    assert reader.tags.count("img") == 1  # the flow
+    assert "data:image/png" not in shared
+    texts = [base64.b64decode(part).decode() for part in re.findall(r"base64,([^\"']*)", shared)]
+    for text in (re.sub(r"base64,[^\"]*", "", shared), *texts):
+        assert not re.search(r"sub-[A-D]\b|ses-M0", text)
+    assert str(inputs["shareable"].parents[1]) not in shared
+    assert "shows single persons" in shared
+    assert 'id="scans"' not in shared
+
+
+def test_a_page_that_would_name_a_person_is_not_shared(inputs, demo_settings):
+    write_csv(
+        pd.DataFrame(
+            [("found", None, 8, 8, 4), ("t1w", "sub-A is odd", 0, 0, 0), ("t1w", None, 8, 8, 4)],
+            columns=["step", "reason", "images", "sessions", "subjects"],
+        ),
+        inputs["attrition"],
+    )
+    with pytest.raises(UserError, match="not written, since it would hold sub-A"):
+        write_report(**inputs, settings=demo_settings)
+    assert not inputs["shareable"].exists()
+
+
 def test_a_collapsed_code_raises_the_alarm(page):
     assert re.search(r'class="alarm"[^>]*>ldae: its code has collapsed', page)
 
 
-def test_same_inputs_same_bytes(page, inputs, demo_settings):
+def test_same_inputs_same_bytes(page, shared, inputs, demo_settings):
     write_report(**inputs, settings=demo_settings)
     assert inputs["report"].read_text(encoding="utf-8") == page
+    assert inputs["shareable"].read_text(encoding="utf-8") == shared
 
 
 def test_the_flow_is_a_table_on_the_page_and_a_figure_of_its_own(page, inputs):
