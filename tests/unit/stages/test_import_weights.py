@@ -180,7 +180,7 @@ def test_from_the_command_line_to_a_reconstruction(
         main(["import-weights", *files, "--models", str(models), "--settings", *settings_files])
     volume = np.random.default_rng(0).random(SHAPE, dtype=np.float32)
     nib.save(nib.Nifti1Image(volume, np.diag([20.0, 20.0, 20.0, 1.0])), scan)
-    reconstruct(scan, models=models, output=tmp_path / "out", steps=2, devices=0)
+    reconstruct([scan], models=models, output=tmp_path / "out", steps=2, devices=0)
     assert nib.load(tmp_path / "out" / "scan_reconstruction.nii.gz").shape == SHAPE
 
 
