@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -39,6 +40,9 @@ class OnCluster:
         profiles = ["--profile", "profiles/slurm", "--workflow-profile", "profiles/default"]
         options = [word for option, value in QUICK.items() for word in (f"--{option}", value)]
         snakemake = [sys.executable, "-m", "snakemake", *words, *profiles, *options]
+        # What a shell runs in its background ignores Ctrl-C, with all that it starts; a handler
+        # here is the default there.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         running = subprocess.Popen(
             [*snakemake, "--configfile", *CONFIGURATION],
             cwd=self.folder,
